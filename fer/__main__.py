@@ -1,0 +1,26 @@
+"""`python -m fer <command>`: everything that is done around a training."""
+
+import importlib
+import sys
+
+from fer.config import RUNS, main
+from fer.errors import did_you_mean
+
+COMMANDS = sorted(RUNS)
+
+
+def run() -> None:
+    """Take the command's name off the command line and run it."""
+    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    if name not in COMMANDS:
+        asked = "" if name in ("", "-h", "--help") else f"no such command: {name}{did_you_mean(name, COMMANDS)}\n"
+        print(f"{asked}usage: python -m fer <{'|'.join(COMMANDS)}> [key=value ...]", file=sys.stderr)
+        sys.exit(0 if name in ("-h", "--help") else 2)
+    # A run's own dataset is known only after composition: `++` lets Hydra take any of its keys, `restore` checks them.
+    changes = name == "evaluate"
+    sys.argv[1:] = [f"++{word}" if changes and word.startswith("dataset.") else word for word in sys.argv[2:]]
+    main(name, getattr(importlib.import_module(f"fer.commands.{name}"), name))
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,107 @@
+"""Image augmentation by albumentations, written in YAML."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fer.base import Augment, Augmentation, DataSpec
+from fer.errors import ConfigError, did_you_mean
+
+
+@dataclass(kw_only=True)
+class Albumentations(Augmentation):
+    """A chain of albumentations transforms (Buslaev et al. 2020), applied to image and points together.
+
+    Attributes:
+        transforms: in order, each a name and its arguments: `- Affine: {rotate: [-10, 10], p: 0.8}`. Names, arguments
+            and their values are checked against the installed library when the config is loaded.
+    """
+
+    transforms: list[dict[str, Any]]
+
+    def __post_init__(self) -> None:
+        """Check every transform by building it."""
+        if self.transforms:
+            self._transforms()
+
+    def build(self, spec: DataSpec) -> Augment | None:
+        """Return the function that changes one batch, or None without transforms."""
+        if not self.transforms:
+            return None
+        if spec.kind != "image":
+            raise ConfigError(f"augmentation: expected none, since {spec.name} has {spec.kind}, not images")
+        return _Batch(self._transforms, np.array(spec.mirror, np.int64))
+
+    def _transforms(self) -> list[Any]:
+        os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the network for a newer version otherwise
+        try:
+            import albumentations
+        except ImportError as error:  # OpenCV without the libraries of a desktop
+            raise ConfigError(
+                f"augmentation: albumentations cannot be imported ({error}); on Debian and Ubuntu "
+                "`apt-get install libgl1 libglib2.0-0` brings what OpenCV needs, or choose augmentation=none"
+            ) from error
+        return [_transform(albumentations, index, entry) for index, entry in enumerate(self.transforms)]
+
+
+def _transform(library: Any, index: int, entry: dict[str, Any]) -> Any:
+    where = f"transforms[{index}]"
+    if len(entry) != 1:
+        raise ConfigError(f"{where}: expected one name with its arguments, got {entry}")
+    [(name, arguments)] = entry.items()
+    kind = getattr(library, name, None)
+    if not (isinstance(kind, type) and issubclass(kind, library.BasicTransform)):
+        known = [each for each in dir(library) if isinstance(getattr(library, each), type)]
+        raise ConfigError(f"{where}: albumentations has no transform {name!r}{did_you_mean(name, known)}")
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in (arguments or {}).items()}
+    try:
+        return kind(**values, strict=True)
+    except (ValueError, TypeError) as error:
+        lines = [line.strip() for line in str(error).splitlines() if "further information" not in line]
+        raise ConfigError(f"{where}: {name}: {' '.join(lines)}") from error
+
+
+class _Batch:
+    """The Augment of a chain: a compose for each thread, since one keeps its random state."""
+
+    def __init__(self, transforms: Any, mirror: np.ndarray) -> None:
+        self.transforms = transforms
+        self.mirror = mirror
+        self.local = threading.local()
+
+    def __call__(self, inputs: np.ndarray, targets: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        compose = self._compose()
+        compose.set_random_seed(seed)
+        if not len(self.mirror):
+            return np.stack([_with_channel(compose(image=image)["image"]) for image in inputs]), targets
+        pairs = [self._with_points(compose, image, points) for image, points in zip(inputs, targets, strict=True)]
+        return np.stack([image for image, _ in pairs]), np.stack([points for _, points in pairs])
+
+    def _compose(self) -> Any:
+        if not hasattr(self.local, "compose"):
+            import albumentations
+
+            points = albumentations.KeypointParams(format="xy", remove_invisible=False) if len(self.mirror) else None
+            self.local.compose = albumentations.Compose(self.transforms(), keypoint_params=points)
+        return self.local.compose
+
+    def _with_points(self, compose: Any, image: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Change image and points; three markers beside them tell whether the face came out mirrored."""
+        height, width = image.shape[:2]
+        markers = np.array([[0, 0], [width, 0], [0, height]], np.float32)
+        changed = compose(image=image, keypoints=np.concatenate([points, markers]))
+        moved = np.asarray(changed["keypoints"], np.float32)
+        origin, right, down = moved[-3:]
+        (ax, ay), (bx, by) = right - origin, down - origin
+        moved = moved[:-3]
+        return _with_channel(changed["image"]), moved[self.mirror] if ax * by < ay * bx else moved
+
+
+def _with_channel(image: np.ndarray) -> np.ndarray:
+    """Give back the last axis of a grey image, which some transforms drop."""
+    return image if image.ndim == 3 else image[..., np.newaxis]

@@ -1,0 +1,282 @@
+"""What every recipe is: the small abstract types that the groups of `conf/` fill.
+
+A recipe is a keyword-only dataclass. Its fields are settings, `__post_init__` checks them and changes nothing, and one
+method does the work. Nothing here, and nothing at the top of a recipe's module, imports Keras or another heavy library.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+import numpy as np
+
+from fer import check
+from fer.errors import ConfigError
+
+if TYPE_CHECKING:
+    import keras
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSpec:
+    """What a model and a report must know of a dataset, without its pixels.
+
+    Attributes:
+        name: the dataset's own name, for titles.
+        kind: "image" (height, width, channels; uint8, RGB or grey) or "landmarks" (points, dimensions; float32).
+        shape: shape of one input.
+        classes: class names in label order; empty when the targets are points.
+        points: number of (x, y) target points; 0 when the targets are classes.
+        mirror: where each target point goes in a mirrored image; empty when the targets are classes.
+    """
+
+    name: str
+    kind: Literal["image", "landmarks"]
+    shape: tuple[int, ...]
+    classes: tuple[str, ...] = ()
+    points: int = 0
+    mirror: tuple[int, ...] = ()
+
+    @property
+    def target(self) -> Literal["classes", "points"]:
+        """What a model of this data predicts."""
+        return "points" if self.points else "classes"
+
+    @property
+    def outputs(self) -> int:
+        """Number of values that a model of this data predicts for one input."""
+        return 2 * self.points or len(self.classes)
+
+
+class Source(Protocol):
+    """All inputs of a dataset: an array, a memory map, or anything that is indexed like one along its first axis."""
+
+    shape: tuple[int, ...]
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, rows: Any, /) -> np.ndarray: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Samples:
+    """One split: rows of a source that is read only where it is needed, with their targets.
+
+    Attributes:
+        source: all inputs of the dataset, usually a memory map: uint8 (n, height, width, channels) for images.
+        rows: int64 (samples,), the rows of `source` that belong to this split.
+        targets: int64 (samples,) labels, or float32 (samples, points, 2) pixel coordinates (x, y).
+        names: where each sample came from, for people: "fer2013.csv.gz row 17" or a path. As long as `source`.
+    """
+
+    source: Source
+    rows: np.ndarray
+    targets: np.ndarray
+    names: Sequence[str]
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.rows)
+
+    def inputs(self, which: Any) -> np.ndarray:
+        """Return the inputs of the samples `which` (any NumPy index) as one array."""
+        return self.source[self.rows[which]]
+
+    def name(self, sample: int) -> str:
+        """Return where a sample came from."""
+        return self.names[int(self.rows[sample])]
+
+
+@dataclass(kw_only=True)
+class Dataset(ABC):
+    """Where samples come from: `spec` reads no pixels where that is possible, `load` decodes once into a cache."""
+
+    @abstractmethod
+    def spec(self) -> DataSpec:
+        """Describe the data.
+
+        Raises:
+            DataError: the data is not where the settings say; the text names the accepted layouts and where to get it.
+        """
+
+    @abstractmethod
+    def load(self, split: Split) -> Samples:
+        """Read one split.
+
+        Raises:
+            DataError: the data is missing, damaged, or the split is empty.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A part of a training with its own set of trainable layers.
+
+    Attributes:
+        name: shown in the log and the curves.
+        epochs: how many epochs it lasts.
+        rate: factor on the optimizer's learning rate.
+        frozen_trunk: the sub-model "trunk" is fixed, so that without augmentation its outputs are computed once.
+    """
+
+    name: str
+    epochs: int
+    rate: float = 1.0
+    frozen_trunk: bool = False
+
+
+@dataclass(kw_only=True)
+class Model(ABC):
+    """A network. `build` returns it with random or given weights; `stages` says how it is trained.
+
+    Attributes:
+        weights: "none" for random weights, or the path of a .keras or .h5 file to start from.
+    """
+
+    weights: str
+
+    kind: ClassVar[str] = "image"
+    """The kind of input that the network takes (see DataSpec.kind)."""
+
+    targets: ClassVar[tuple[str, ...]] = ("classes", "points")
+    """What the network can predict (see DataSpec.target)."""
+
+    def __post_init__(self) -> None:
+        """Check that the weights are there."""
+        if self.weights != "none":
+            check.exists(self, "weights")
+
+    @abstractmethod
+    def build(self, spec: DataSpec) -> keras.Model:
+        """Build the network: inputs as `spec.shape`, outputs `spec.outputs` (probabilities or coordinates)."""
+
+    def stages(self, epochs: int) -> list[Stage]:
+        """Split the epochs of a training into stages; one stage with everything trainable unless a model says more."""
+        return [Stage(name="all", epochs=epochs)]
+
+    def thaw(self, network: keras.Model, stage: Stage) -> None:
+        """Set which layers of the network are trainable in a stage."""
+        network.trainable = True
+
+
+@dataclass(kw_only=True)
+class Augmentation(ABC):
+    """Random changes to the training images, and to their points along with them."""
+
+    @abstractmethod
+    def build(self, spec: DataSpec) -> Augment | None:
+        """Return the function that changes one batch, or None where nothing is changed."""
+
+
+Augment = Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray]]
+"""(inputs, targets, seed) -> (inputs, targets): a batch changed at random, the same for the same seed."""
+
+
+@dataclass(kw_only=True)
+class Loss(ABC):
+    """What the training makes small."""
+
+    target: ClassVar[str] = "classes"
+    """What the loss compares (see DataSpec.target)."""
+
+    @abstractmethod
+    def build(self, spec: DataSpec) -> keras.losses.Loss:
+        """Build the loss for targets as Samples has them and outputs as Model.build says."""
+
+
+@dataclass(kw_only=True)
+class Optimizer(ABC):
+    """The optimizer and its learning-rate schedule.
+
+    Attributes:
+        learning_rate: the highest rate, reached after the warm-up.
+        schedule: "constant"; "cosine" (Loshchilov & Hutter 2017, without restarts); or "plateau" (multiplied by
+            `plateau_factor` after `plateau_patience` epochs in which the monitored value did not improve).
+        warmup_epochs: epochs in which the rate rises linearly from 0 (Goyal et al. 2017); may be a fraction.
+        final_rate: where the cosine ends, as a fraction of `learning_rate`.
+        plateau_factor: in (0, 1).
+        plateau_patience: in epochs.
+        clip_norm: largest norm of all gradients together; 0 for no limit.
+    """
+
+    learning_rate: float
+    schedule: str
+    warmup_epochs: float
+    final_rate: float
+    plateau_factor: float
+    plateau_patience: int
+    clip_norm: float
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check.above(self, "learning_rate", 0)
+        check.one_of(self, "schedule", ("constant", "cosine", "plateau"))
+        check.at_least(self, "warmup_epochs", 0)
+        check.between(self, "final_rate", 0, 1)
+        check.between(self, "plateau_factor", 0.01, 0.99)
+        check.at_least(self, "plateau_patience", 1)
+        check.at_least(self, "clip_norm", 0)
+        if self.schedule == "plateau" and self.warmup_epochs:
+            raise ConfigError(f"warmup_epochs: expected 0 with schedule=plateau, got {self.warmup_epochs}")
+
+    @abstractmethod
+    def build(self, rate: Any) -> keras.optimizers.Optimizer:
+        """Build the optimizer with a learning rate or a schedule of it (see fer.nn.schedules)."""
+
+
+class Tracking(Protocol):
+    """An open record of one run."""
+
+    def epoch(self, number: int, values: Mapping[str, float]) -> None:
+        """Record the values of an epoch (the first is 0)."""
+
+    def results(self, values: Mapping[str, float], figures: Sequence[Path], model: Path) -> None:
+        """Record what the finished run reached: flat scores, pictures and the model's file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passport:
+    """What a tracker is told when a run starts.
+
+    Attributes:
+        folder: the run's folder; a tracker writes only below it.
+        name: the run's name.
+        config: the resolved configuration, as plain dictionaries.
+        environment: versions, git commit, device, data fingerprints.
+    """
+
+    folder: Path
+    name: str
+    config: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class Tracker(ABC):
+    """Where runs are reviewed, beside the metrics.csv that is always written."""
+
+    @abstractmethod
+    def track(self, passport: Passport) -> AbstractContextManager[Tracking]:
+        """Open a record; leaving the context closes it, as failed if an exception passes through."""
+
+
+@dataclass(kw_only=True)
+class Exporter(ABC):
+    """A file format for devices."""
+
+    @abstractmethod
+    def write(self, network: keras.Model, path: Path) -> Path:
+        """Write the network in this format at `path` (without a suffix) and return the file."""
+
+
+def batched(length: int, size: int) -> Iterator[slice]:
+    """Yield slices of at most `size` that cover `length`."""
+    for start in range(0, length, size):
+        yield slice(start, min(start + size, length))

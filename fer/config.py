@@ -1,0 +1,223 @@
+"""Recipes, schemas and composition: the only module that knows Hydra and OmegaConf.
+
+The path is the registry. `model=mobilenetv2` lays the values of conf/model/mobilenetv2.yaml over the dataclass of
+fer/model/mobilenetv2.py; `load` turns the composed whole into dataclasses, and below `main` nothing else is passed on.
+A config names no code to run (no `_target_`), so one that came with a downloaded run cannot either.
+"""
+
+import importlib
+import inspect
+import logging
+import os
+import pkgutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    InterpolationResolutionError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
+
+from fer import base, runs
+from fer.errors import ConfigError, FerError, did_you_mean
+from fer.help import help_text
+from fer.runtime import Runtime
+
+CONF = Path(__file__).resolve().parents[1] / "conf"
+
+GROUPS: dict[str, type] = {
+    "dataset": base.Dataset,
+    "model": base.Model,
+    "loss": base.Loss,
+    "augmentation": base.Augmentation,
+    "optimizer": base.Optimizer,
+    "tracker": base.Tracker,
+    "export": base.Exporter,
+}
+RUNS: dict[str, type] = {
+    "train": runs.TrainRun,
+    "evaluate": runs.EvaluateRun,
+    "prepare": runs.PrepareRun,
+    "export": runs.ExportRun,
+}
+
+
+def recipes(group: str) -> Iterator[tuple[str, type]]:
+    """Yield each recipe of a group as (module name, dataclass)."""
+    package = importlib.import_module(f"fer.{group}")
+    for module in pkgutil.iter_modules(package.__path__):
+        yield module.name, recipe(group, module.name)
+
+
+def recipe(group: str, name: str) -> type:
+    """Return the recipe of fer/<group>/<name>.py."""
+    module = importlib.import_module(f"fer.{group}.{name}")
+    own = (kind for _, kind in inspect.getmembers(module, inspect.isclass) if kind.__module__ == module.__name__)
+    return next(kind for kind in own if issubclass(kind, GROUPS[group]))
+
+
+def register() -> None:
+    """Store every dataclass as a schema that the YAML files extend by `/schema/<group>/<name>@_here_`."""
+    store = ConfigStore.instance()
+    for group in GROUPS:
+        for name, kind in recipes(group):
+            store.store(group=f"schema/{group}", name=name, node=kind)
+    for name, kind in RUNS.items():
+        store.store(group="schema/run", name=name, node=kind)
+    store.store(group="schema", name="runtime", node=Runtime)
+
+
+def load(config: DictConfig) -> Any:
+    """Turn a composed config into its dataclass, checking every key, type and range on the way.
+
+    Raises:
+        ConfigError: a key is unknown (OmegaConf itself lets `+key=` pass) or has no value, or a recipe refuses a value;
+            the text starts with the full key.
+    """
+    return _build(config, "")
+
+
+def _build(node: DictConfig, path: str) -> Any:
+    kind = cast(Any, OmegaConf.get_type(node))
+    known = [field.name for field in fields(kind)]
+    values = {}
+    for key in map(str, node):
+        full = f"{path}{key}"
+        if key not in known:
+            raise ConfigError(f"{full}: unknown key{did_you_mean(key, known)} (known: {', '.join(known)})")
+        if OmegaConf.is_missing(node, key):
+            raise ConfigError(f"{full}: no value; set {full}=")
+        values[key] = _value(node, key, full)
+    try:
+        return kind(**values)
+    except ConfigError as error:
+        raise ConfigError(f"{path}{error}") from error
+
+
+def _value(node: DictConfig, key: str, full: str) -> Any:
+    try:
+        value = node[key]
+    except InterpolationResolutionError as error:
+        raise ConfigError(f"{full}: {str(error).splitlines()[0]}") from error
+    if not OmegaConf.is_config(value):
+        return value
+    kind = OmegaConf.get_type(value)
+    return _build(value, f"{full}.") if is_dataclass(kind) else OmegaConf.to_container(value, resolve=True)
+
+
+def restore(group: str, name: str, values: dict[str, Any], changes: dict[str, Any]) -> Any:
+    """Rebuild a recipe that a run's manifest names, with some of its settings changed.
+
+    Args:
+        group: such as "dataset".
+        name: the recipe's module.
+        values: its settings, as the manifest has them.
+        changes: settings to put over them, as nested dictionaries.
+    """
+    node = OmegaConf.structured(recipe(group, name))
+    try:
+        return _build(cast(DictConfig, OmegaConf.merge(node, values, changes)), f"{group}.")
+    except OmegaConfBaseException as error:
+        raise ConfigError(_explain_value(error, where=f"the run's {group}")) from error
+
+
+def settings(recipe: Any) -> dict[str, Any]:
+    """Return a recipe's fields as plain dictionaries, lists and numbers."""
+    return OmegaConf.to_container(OmegaConf.structured(recipe))  # type: ignore[return-value]
+
+
+def to_yaml(run: Any) -> str:
+    """Return a run's whole config as YAML."""
+    return OmegaConf.to_yaml(OmegaConf.structured(run))
+
+
+def module_of(recipe: Any) -> str:
+    """Return the module name that `restore` takes for this recipe."""
+    return type(recipe).__module__.rpartition(".")[2]
+
+
+def main(name: str, command: Callable[[Any], None]) -> None:
+    """Run one command: compose conf/<name>.yaml with the command line, load it, and call the command with it.
+
+    A user's mistake ends in one line on stderr and exit code 2; anything else is a bug and keeps its traceback.
+    """
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print(help_text(CONF, name))
+        return
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra would print and exit itself otherwise
+    _log_to_terminal()
+    register()
+
+    def entry(config: DictConfig) -> None:
+        output = Path(HydraConfig.get().runtime.output_dir)
+        if "folder" in config:
+            config.folder = str(output)
+            config.choices = dict(HydraConfig.get().runtime.choices)
+        try:
+            command(load(config))
+        except FerError as error:
+            sys.exit(_fail(str(error)))
+        finally:
+            if output.is_dir() and output != Path.cwd() and not any(output.iterdir()):
+                output.rmdir()  # Hydra made it; a command that wrote nothing leaves nothing
+
+    try:
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(entry)()
+    except (HydraException, OmegaConfBaseException) as error:
+        sys.exit(_fail(explain(error)))
+
+
+def _log_to_terminal() -> None:
+    """Show what `fer` logs as plain lines; the root logger is Hydra's."""
+    logger = logging.getLogger("fer")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.addHandler(logging.StreamHandler())
+
+
+def _fail(text: str) -> int:
+    print(f"error: {text}", file=sys.stderr)
+    return 2
+
+
+def explain(error: Exception) -> str:
+    """Say in one line what is wrong with a config that Hydra could not compose."""
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
+        group, _, choice = error.missing_cfg_file.rpartition("/")
+        options = [option for option in error.options if group or option]
+        return f"{group}={choice}: no such choice{did_you_mean(choice, options)} (there are: {', '.join(options)})"
+    cause = error.__cause__ or error.__context__
+    if isinstance(error, ConfigCompositionException) and isinstance(cause, OmegaConfBaseException):
+        return _explain_value(cause, where=_where(str(error)))
+    return " ".join(str(error).split())
+
+
+def _where(message: str) -> str:
+    """Return the file or the override that Hydra's message speaks of."""
+    if message.startswith("In '"):
+        return f"{message.split(chr(39))[1]}.yaml"
+    if message.startswith("Error merging override"):
+        return message.removeprefix("Error merging override ").splitlines()[0]
+    return "the command line"
+
+
+def _explain_value(error: OmegaConfBaseException, where: str) -> str:
+    key = str(error.full_key or error.key or "").lstrip("+")
+    if isinstance(error, ConfigKeyError | ConfigAttributeError):
+        known = [field.name for field in fields(error.object_type)] if is_dataclass(error.object_type) else []
+        hint = did_you_mean(key.rpartition(".")[2], known)
+        return f"{key}: unknown key in {where}{hint}" + (f" (known: {', '.join(known)})" if known else "")
+    if isinstance(error, MissingMandatoryValue):
+        return f"{key}: no value; set {key}="
+    return f"{key}: {str(error.msg or error).splitlines()[0]}, in {where}"

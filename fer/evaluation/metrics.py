@@ -1,0 +1,117 @@
+"""The scores of the field, as plain Python numbers that go into JSON."""
+
+from collections.abc import Mapping, Sequence
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support, recall_score
+
+POINTS = 68
+OUTER_EYE_CORNERS = (36, 45)
+"""Counted from 0 in the iBUG 300-W mark-up (Sagonas et al., 2013)."""
+
+
+def classification(probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
+    """Judge predicted classes.
+
+    Args:
+        probabilities: float (samples, classes), each row sums to 1.
+        labels: int (samples,), the true classes.
+        classes: names in label order.
+
+    Returns:
+        samples; accuracy and accuracy_interval ([low, high], 95%, Wilson 1927); balanced_accuracy (mean recall of the
+        classes that have samples); macro_f1 (mean F1 of the classes that are true or predicted at least once); loss
+        (mean cross-entropy in nats, probabilities clipped at 1e-7); per_class (name -> precision, recall, f1, samples;
+        0 where undefined); confusion (counts, a row for each true class). All scores are in [0, 1].
+
+    Raises:
+        ValueError: there are no samples, or the shapes do not fit.
+    """
+    samples = len(labels)
+    if not samples or probabilities.shape != (samples, len(classes)):
+        raise ValueError(f"probabilities: expected {(samples or '1 or more', len(classes))}, got {probabilities.shape}")
+    predicted = probabilities.argmax(axis=1)
+    every = np.arange(len(classes))
+    per_class = precision_recall_fscore_support(labels, predicted, labels=every, zero_division=0)
+    confusion = confusion_matrix(labels, predicted, labels=every)
+    correct = int(confusion.trace())
+    seen = np.unique(labels)
+    likelihood = np.clip(probabilities[np.arange(samples), labels].astype(np.float64), 1e-7, 1)
+    return {
+        "samples": samples,
+        "accuracy": correct / samples,
+        "accuracy_interval": list(_wilson(correct, samples)),
+        "balanced_accuracy": float(recall_score(labels, predicted, labels=seen, average="macro", zero_division=0)),
+        "macro_f1": float(f1_score(labels, predicted, average="macro", zero_division=0)),
+        "loss": float(-np.log(likelihood).mean()),
+        "per_class": {
+            name: {"precision": float(precision), "recall": float(recall), "f1": float(f1), "samples": int(support)}
+            for name, precision, recall, f1, support in zip(classes, *per_class, strict=True)
+        },
+        "confusion": confusion.tolist(),
+    }
+
+
+def landmarks(predicted: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
+    """Judge predicted facial points.
+
+    Args:
+        predicted: float (samples, 68, 2), pixels (x, y).
+        truth: the same for the true points.
+
+    Returns:
+        samples; nme (mean over the faces, see `nme`); failure_rate_8 and failure_rate_10 (share of the faces with an
+        NME above 8% and 10%); rmse (root of the mean squared distance between predicted and true point, in pixels).
+
+    Raises:
+        ValueError: there are no samples, the shapes do not fit, or a face's eye corners coincide.
+    """
+    errors = nme(predicted, truth)
+    squared = np.square(np.subtract(predicted, truth, dtype=np.float64)).sum(axis=-1)
+    return {
+        "samples": len(errors),
+        "nme": float(errors.mean()),
+        "failure_rate_8": float((errors > 0.08).mean()),
+        "failure_rate_10": float((errors > 0.10).mean()),
+        "rmse": float(np.sqrt(squared.mean())),
+    }
+
+
+def nme(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Return the normalised mean error of each face, as a fraction: float64 (samples,).
+
+    It is the mean distance between predicted and true point, divided by the distance of the true outer eye corners
+    (inter-ocular; Sagonas et al., 2013).
+
+    Raises:
+        ValueError: see `landmarks`.
+    """
+    expected = (len(truth) or "1 or more", POINTS, 2)
+    for name, points in (("predicted", predicted), ("truth", truth)):
+        if points.shape != expected:
+            raise ValueError(f"{name}: expected the {POINTS} iBUG 300-W points as {expected}, got {points.shape}")
+    left, right = OUTER_EYE_CORNERS
+    eyes = np.linalg.norm(np.subtract(truth[:, left], truth[:, right], dtype=np.float64), axis=-1)
+    if not eyes.all():
+        raise ValueError(f"truth: the outer eye corners ({left}, {right}) of face {int(eyes.argmin())} coincide")
+    distances = np.linalg.norm(np.subtract(predicted, truth, dtype=np.float64), axis=-1)
+    return distances.mean(axis=1) / eyes
+
+
+def flat(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Return the scalars of either kind of metrics under one level of names, "f1/happy" for a class, for trackers."""
+    scalars = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
+    for name, scores in metrics.get("per_class", {}).items():
+        scalars |= {f"{score}/{name}": value for score, value in scores.items()}
+    return scalars
+
+
+def _wilson(correct: int, samples: int) -> tuple[float, float]:
+    """Return the 95% score interval of a share (Wilson, 1927), which stays sensible near 0, 1 and for few samples."""
+    z = NormalDist().inv_cdf(0.975)
+    share, weight = correct / samples, 1 + z**2 / samples
+    centre = (share + z**2 / (2 * samples)) / weight
+    half = z * (share * (1 - share) / samples + z**2 / (4 * samples**2)) ** 0.5 / weight
+    return max(0.0, centre - half), min(1.0, centre + half)

@@ -1,0 +1,47 @@
+"""The text of --help, filled from the folders of `conf/` without composing or importing anything."""
+
+from pathlib import Path
+
+EXAMPLES = {
+    "train": (
+        "python train.py experiment=quickstart",
+        "python train.py model=mobilenetv2 dataset=fer2013 tracker=wandb",
+        "python train.py -m model=cnn48,mobilenetv2 seed=1,2,3",
+    ),
+    "evaluate": ("python -m fer evaluate run=latest split=validation",),
+    "prepare": ("python -m fer prepare dataset=fer2013",),
+    "export": ("python export.py run=latest export=fp32",),
+}
+
+
+def help_text(conf: Path, name: str) -> str:
+    """Return the help of one command: what it does, its groups with each choice, its own settings, examples."""
+    root = (conf / f"{name}.yaml").read_text(encoding="utf-8")
+    lines = [_summary(conf / f"{name}.yaml"), ""]
+    for group in sorted(path.name for path in conf.iterdir() if path.is_dir()):
+        if f"- {group}:" in root:
+            lines += [f"{group}=", *_choices(conf / group), ""]
+    settings = root.partition("- _self_")[2].partition("\nhydra:")[0].strip("\n")
+    lines += [
+        "settings (with their defaults):",
+        *(f"  {line}" for line in settings.splitlines() if "- " not in line),
+        "",
+    ]
+    lines += ["examples:", *(f"  {example}" for example in EXAMPLES[name]), ""]
+    lines += [
+        "Any value can be changed: model.dropout=0.3. `--cfg job` prints the whole config, `-m a=1,2` runs a grid,",
+        'eval "$(python train.py -sc install=bash)" switches Tab completion on, `--hydra-help` says more.',
+    ]
+    return "\n".join(lines)
+
+
+def _choices(folder: Path) -> list[str]:
+    files = sorted(folder.glob("*.yaml"))
+    width = max((len(path.stem) for path in files), default=0)
+    return [f"  {path.stem:<{width}}  {_summary(path)}" for path in files]
+
+
+def _summary(path: Path) -> str:
+    """Return the first comment line of a YAML file."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return next((line.lstrip("# ") for line in lines if line.startswith("# ") and "@package" not in line), "")

@@ -1,0 +1,40 @@
+"""Weights from files."""
+
+from pathlib import Path
+
+import keras
+
+from fer.errors import ConfigError
+
+
+def load_weights(network: keras.Model, path: str, part: str | None = None) -> None:
+    """Put the weights of a .keras or .h5 file into a network of the same architecture.
+
+    Args:
+        network: the network to fill.
+        path: a .h5 file of weights, or a .keras file of a whole model.
+        part: name of the sub-model of a .keras file to take, where it has one.
+
+    Raises:
+        ConfigError: the file cannot be read, or its weights do not fit.
+    """
+    try:
+        if Path(path).suffix != ".keras":
+            network.load_weights(path)
+            return
+        source = keras.models.load_model(path, compile=False)
+        if part in [layer.name for layer in source.layers]:
+            source = source.get_layer(part)
+        _copy(source, network)
+    except (ValueError, OSError, KeyError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ConfigError(f"weights: {path} does not fit {network.name}: {reason}") from error
+
+
+def _copy(source: keras.Model, network: keras.Model) -> None:
+    if len(source.weights) != len(network.weights):
+        raise ValueError(f"expected {len(network.weights)} arrays, got {len(source.weights)}")
+    for theirs, ours in zip(source.weights, network.weights, strict=True):
+        if theirs.shape != ours.shape:
+            raise ValueError(f"expected {ours.path} of shape {tuple(ours.shape)}, got {tuple(theirs.shape)}")
+    network.set_weights(source.get_weights())

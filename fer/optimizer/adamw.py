@@ -1,0 +1,46 @@
+"""AdamW."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fer import check
+from fer.base import Optimizer
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(kw_only=True)
+class AdamW(Optimizer):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019, arXiv:1711.05101).
+
+    Attributes:
+        beta_1: decay of the mean of the gradients, 0 to below 1.
+        beta_2: decay of the mean of their squares, 0 to below 1.
+        weight_decay: share of each weight taken away a step, times the learning rate.
+    """
+
+    beta_1: float
+    beta_2: float
+    weight_decay: float
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        super().__post_init__()
+        check.between(self, "beta_1", 0, 0.9999999)
+        check.between(self, "beta_2", 0, 0.9999999)
+        check.at_least(self, "weight_decay", 0)
+
+    def build(self, rate: Any) -> keras.optimizers.Optimizer:
+        """Build the optimizer."""
+        import keras
+
+        return keras.optimizers.AdamW(
+            rate,
+            beta_1=self.beta_1,
+            beta_2=self.beta_2,
+            weight_decay=self.weight_decay,
+            global_clipnorm=self.clip_norm or None,
+        )
