@@ -106,6 +106,10 @@ class Dataset(ABC):
             DataError: the data is not where the settings say; the text names the accepted layouts and where to get it.
         """
 
+    def available(self) -> tuple[Split, ...]:
+        """Return the splits that there are; a dataset may be without "test"."""
+        return SPLITS
+
     @abstractmethod
     def load(self, split: Split) -> Samples:
         """Read one split.

@@ -89,6 +89,10 @@ class StoredDataset(Dataset):
     def _rows(self) -> dict[Split, np.ndarray]:
         return self.cut(self.store)
 
+    def available(self) -> tuple[Split, ...]:
+        """Return the splits that the settings name."""
+        return tuple(self._rows)
+
     def load(self, split: Split) -> Samples:
         """Read one split (see Dataset.load)."""
         if split not in self._rows:

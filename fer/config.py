@@ -20,7 +20,7 @@ import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
@@ -116,6 +116,26 @@ def _value(node: DictConfig, key: str, full: str) -> Any:
     return _build(value, f"{full}.") if is_dataclass(kind) else OmegaConf.to_container(value, resolve=True)
 
 
+def compose(name: str, *overrides: str) -> Any:
+    """Compose and load the config of a command without running it, as notebooks and tests do.
+
+    Args:
+        name: the command, such as "train".
+        overrides: as on the command line.
+
+    Example:
+        >>> compose("train", "experiment=smoke", "seed=3").seed
+        3
+    """
+    register()
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        config = hydra.compose(name, list(overrides), return_hydra_config=True)
+    HydraConfig.instance().set_config(config)
+    with open_dict(config):
+        del config["hydra"]
+    return load(config)
+
+
 def restore(group: str, name: str, values: dict[str, Any], changes: dict[str, Any]) -> Any:
     """Rebuild a recipe that a run's manifest names, with some of its settings changed.
 
@@ -124,12 +144,18 @@ def restore(group: str, name: str, values: dict[str, Any], changes: dict[str, An
         name: the recipe's module.
         values: its settings, as the manifest has them.
         changes: settings to put over them, as nested dictionaries.
+
+    Raises:
+        ConfigError: there is no such recipe, or a setting does not fit it.
     """
-    node = OmegaConf.structured(recipe(group, name))
+    known = dict(recipes(group))
+    if name not in known:
+        raise ConfigError(f"recipe {name} is not one of the group {group} ({', '.join(known)}); is it from a newer fer?")
     try:
-        return _build(cast(DictConfig, OmegaConf.merge(node, values, changes)), f"{group}.")
+        node = OmegaConf.merge({group: OmegaConf.structured(known[name])}, {group: values}, {group: changes})
     except OmegaConfBaseException as error:
-        raise ConfigError(_explain_value(error, where=f"the run's {group}")) from error
+        raise ConfigError(_explain_value(error, where="the command line or the manifest")) from error
+    return _build(node[group], f"{group}.")
 
 
 def settings(recipe: Any) -> dict[str, Any]:
@@ -169,13 +195,20 @@ def main(name: str, command: Callable[[Any], None]) -> None:
         except FerError as error:
             sys.exit(_fail(str(error)))
         finally:
-            if output.is_dir() and output != Path.cwd() and not any(output.iterdir()):
-                output.rmdir()  # Hydra made it; a command that wrote nothing leaves nothing
+            _remove_if_empty(output)
 
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(entry)()
     except (HydraException, OmegaConfBaseException) as error:
         sys.exit(_fail(explain(error)))
+
+
+def _remove_if_empty(folder: Path) -> None:
+    """Remove the folder that Hydra made for a command that wrote nothing, and the empty ones above it."""
+    for each in (folder, *folder.parents):
+        if each == Path.cwd() or not each.is_dir() or any(each.iterdir()):
+            return
+        each.rmdir()
 
 
 def _log_to_terminal() -> None:
@@ -200,6 +233,8 @@ def explain(error: Exception) -> str:
     cause = error.__cause__ or error.__context__
     if isinstance(error, ConfigCompositionException) and isinstance(cause, OmegaConfBaseException):
         return _explain_value(cause, where=_where(str(error)))
+    if isinstance(error, OmegaConfBaseException):
+        return f"{error.full_key}: {str(error).splitlines()[0]}"
     return " ".join(str(error).split())
 
 

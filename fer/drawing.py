@@ -243,7 +243,7 @@ def _pose(outline: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarra
     depth = 0.6 * np.maximum(0, 1 - x**2) + 0.25 * np.exp(-12 * (x**2 + (y - y[30]) ** 2))
     turned = x * np.cos(yaw) + depth * np.sin(yaw)
     tilted = _xy(turned * np.cos(roll) - y * np.sin(roll), turned * np.sin(roll) + y * np.cos(roll))
-    placed = size * rng.uniform(0.34, 0.39) * tilted
+    placed = size * rng.uniform(0.34, 0.38) * tilted
     low, high = placed[:68].min(0), placed[:68].max(0)
     shift = size * rng.normal(0.5, 0.02, 2) - (low + high) / 2
     return placed + shift.clip(1 - low, size - 1 - high)

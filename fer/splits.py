@@ -111,7 +111,7 @@ def cut(
             raise DataError(
                 f"{texts[0]}: class {name} has no samples left in the train split, of {total} before the cut"
             )
-    return rows
+    return {split: rows[split] for split in found}
 
 
 def take(fractions: Sequence[float], labels: np.ndarray, digests: np.ndarray, seed: int) -> np.ndarray:

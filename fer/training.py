@@ -12,7 +12,7 @@ import numpy as np
 
 from fer import checkpoint
 from fer.artifact import RunFolder, contract, environment, fingerprint, replacing
-from fer.base import SPLITS, Augment, Passport, Samples, Split, Stage, Tracking
+from fer.base import Augment, Passport, Samples, Split, Stage, Tracking
 from fer.callbacks import Keeper, progress_callback
 from fer.config import module_of, settings, to_yaml
 from fer.errors import RunError
@@ -55,7 +55,7 @@ def train(run: TrainRun) -> Result:
         started = datetime.now(UTC)
         spec = run.dataset.spec()
         task = task_of(spec)
-        splits = {split: run.dataset.load(split) for split in SPLITS}
+        splits = {split: run.dataset.load(split) for split in run.dataset.available()}
         _introduce(run, folder, splits)
         network = run.model.build(spec)
         passport = _passport(run, task, splits, network)
@@ -64,7 +64,7 @@ def train(run: TrainRun) -> Result:
             training = Fit(run, folder, task, network, splits, tracking)
             progress = training.run()
             save_network(network, folder)
-            judged: Split = "test" if len(splits["test"]) else "validation"
+            judged: Split = "test" if "test" in splits else "validation"
             passport |= {
                 "started": started.isoformat(timespec="seconds"),
                 "seconds": round(progress.seconds, 1),

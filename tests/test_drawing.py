@@ -67,6 +67,11 @@ def test_shapes_types_and_points_inside_the_image(size: int) -> None:
         assert image.std() > 3
 
 
+def test_the_longest_faces_stay_inside_the_smallest_image() -> None:
+    _, points = draw_many("surprise", 1500, 24)
+    assert points.min() >= 0.999 and points.max() <= 24 - 0.999
+
+
 def test_mirror_pairs_the_points() -> None:
     mirror = np.array(MIRROR)
     np.testing.assert_array_equal(mirror[mirror], np.arange(68))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import threading
 from dataclasses import dataclass
@@ -59,8 +60,12 @@ def _transform(library: Any, index: int, entry: dict[str, Any]) -> Any:
         known = [each for each in dir(library) if isinstance(getattr(library, each), type)]
         raise ConfigError(f"{where}: albumentations has no transform {name!r}{did_you_mean(name, known)}")
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in (arguments or {}).items()}
+    known = list(inspect.signature(kind).parameters)
+    for key in values:
+        if key not in known:
+            raise ConfigError(f"{where}: {name} takes no {key!r}{did_you_mean(key, known)} (known: {', '.join(known)})")
     try:
-        return kind(**values, strict=True)
+        return kind(**values)
     except (ValueError, TypeError) as error:
         lines = [line.strip() for line in str(error).splitlines() if "further information" not in line]
         raise ConfigError(f"{where}: {name}: {' '.join(lines)}") from error

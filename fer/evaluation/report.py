@@ -141,7 +141,7 @@ def _replacing(folder: Path) -> Iterator[Path]:
     token = uuid.uuid4().hex[:8]
     building, old = (folder.with_name(f".{folder.name}.{token}.{role}") for role in ("new", "old"))
     try:
-        if folder.exists() and not (folder / "metrics.json").is_file() and False:
+        if folder.exists() and not (folder / "metrics.json").is_file() and not _is_empty(folder):
             raise RunError(f"{folder}: expected a report or nothing, found something else; choose another folder")
         building.mkdir(parents=True)
         yield building

@@ -247,8 +247,8 @@ def test_two_folders_for_one_part(tmp_path: Path, dataset: Callable[..., ImageFo
 
 def test_no_folder(tmp_path: Path, dataset: Callable[..., ImageFolder]) -> None:
     text = (
-        f"image_folder: no such folder: {tmp_path}/data: expected train/<class>/ with validation/ and test/ or without, "
-        "or bare <class>/ folders, of .png, .jpg, .bmp or .webp images; set dataset.path"
+        f"image_folder: no such folder: {tmp_path}/data: expected train/<class>/ with validation/ and test/ or "
+        "without, or bare <class>/ folders, of .png, .jpg, .bmp or .webp images; set dataset.path"
     )
     with pytest.raises(DataError, match=f"^{re.escape(text)}$"):
         dataset().spec()

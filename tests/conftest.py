@@ -1,0 +1,44 @@
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fer.config import compose
+from fer.runs import TrainRun
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Decoded data goes into one folder of the test session, not into the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FER_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
+    """Run a script of the repository as a user would, in an empty folder."""
+
+    def run(*words: str, timeout: float = 300) -> subprocess.CompletedProcess:
+        script = ["-m", "fer"] if words[0] == "fer" else [str(ROOT / words[0])]
+        return subprocess.run(
+            [sys.executable, *script, *words[1:]], cwd=tmp_path, capture_output=True, text=True, timeout=timeout
+        )
+
+    return run
+
+
+@pytest.fixture
+def smoke(tmp_path: Path) -> Callable[..., TrainRun]:
+    """Compose a training of seconds into a folder of its own."""
+
+    def build(*overrides: str, folder: str = "run") -> TrainRun:
+        run = compose("train", "experiment=smoke", "augmentation=none", "training.progress=none", *overrides)
+        return replace(run, folder=str(tmp_path / folder))
+
+    return build

@@ -1,0 +1,63 @@
+"""Every YAML file composes and loads."""
+
+import pytest
+
+from fer.config import CONF, RUNS, compose, recipe
+from fer.help import help_text
+
+GROUPS = [path for path in sorted(CONF.iterdir()) if path.is_dir() and path.name not in ("experiment", "export")]
+CHOICES = [(group.name, choice.stem) for group in GROUPS for choice in sorted(group.glob("*.yaml"))]
+EXPERIMENTS = [path.stem for path in sorted((CONF / "experiment").glob("*.yaml"))]
+
+
+@pytest.fixture(autouse=True)
+def _data(tmp_path, monkeypatch):
+    """The smallest data that the file-based datasets find at their default paths."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data/fer2013").mkdir(parents=True)
+    (tmp_path / "data/fer2013/fer2013.csv").write_text("emotion,pixels,Usage\n")
+    for expression in ("happy", "sad"):
+        (tmp_path / "data/images/train" / expression).mkdir(parents=True)
+
+
+@pytest.mark.parametrize(("group", "choice"), CHOICES)
+def test_every_choice_composes_and_loads(group, choice):
+    needs = {
+        ("model", "mobilenetv2"): ["model.weights=none"],
+        ("loss", "mse"): ["dataset.target=points"],
+        ("dataset", "image_folder"): ["model.weights=none"],
+    }
+    run = compose("train", f"{group}={choice}", *needs.get((group, choice), []))
+    assert run.choices == {}
+    assert getattr(run, group) is not None
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_composes_and_loads(experiment):
+    assert compose("train", f"experiment={experiment}").name == experiment
+
+
+@pytest.mark.parametrize("choice", [path.stem for path in sorted((CONF / "export").glob("*.yaml"))])
+def test_every_export_composes_and_loads(choice):
+    assert compose("export", f"export={choice}").export is not None
+
+
+@pytest.mark.parametrize("name", sorted(RUNS))
+def test_every_command_has_a_root_and_a_help_text(name):
+    assert compose(name) is not None
+    text = help_text(CONF, name)
+    assert len(text.splitlines()[0]) > 20
+    assert "examples:" in text
+
+
+@pytest.mark.parametrize(("group", "choice"), [*CHOICES, *(("experiment", name) for name in EXPERIMENTS)])
+def test_every_file_says_in_its_first_comment_what_it_is(group, choice):
+    lines = (CONF / group / f"{choice}.yaml").read_text().splitlines()
+    line = lines[1] if "@package" in lines[0] else lines[0]
+    assert line.startswith("# ")
+    assert line.removeprefix("# ") in help_text(CONF, "train")
+
+
+def test_the_path_is_the_registry():
+    assert recipe("model", "mobilenetv2").__name__ == "MobileNetV2"
+    assert recipe("dataset", "fer2013").__name__ == "Fer2013"
