@@ -152,10 +152,11 @@ def restore(group: str, name: str, values: dict[str, Any], changes: dict[str, An
     if name not in known:
         raise ConfigError(f"recipe {name} is not one of the group {group} ({', '.join(known)}); is it from a newer fer?")
     try:
-        node = OmegaConf.merge({group: OmegaConf.structured(known[name])}, {group: values}, {group: changes})
+        schema = OmegaConf.create({group: OmegaConf.structured(known[name])})
+        node = OmegaConf.merge(schema, {group: values}, {group: changes})
     except OmegaConfBaseException as error:
         raise ConfigError(_explain_value(error, where="the command line or the manifest")) from error
-    return _build(node[group], f"{group}.")
+    return _build(cast(DictConfig, node)[group], f"{group}.")
 
 
 def settings(recipe: Any) -> dict[str, Any]:

@@ -148,7 +148,7 @@ def test_restore_rebuilds_a_recipe_with_changes():
     again = config.restore("dataset", config.module_of(dataset), config.settings(dataset), {"train": 10})
     assert again.train == 10
     assert again.test == dataset.test
-    with pytest.raises(ConfigError, match=r"^dataset\.trian: unknown key; did you mean 'train'\?"):
+    with pytest.raises(ConfigError, match=r"^dataset\.trian: unknown key in .*; did you mean 'train'\?"):
         config.restore("dataset", "synthetic", config.settings(dataset), {"trian": 10})
 
 

@@ -25,6 +25,7 @@ from fer.images import ImageFile, image_files, in_threads, read_image, subfolder
 from fer.splits import Splits, cut
 
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+LABELS = {str(label).encode(): label for label in range(len(CLASSES))}
 FOLDERS = {
     **{name: label for label, name in enumerate(CLASSES)},
     **{"anger": 0, "disgusted": 1, "fearful": 2, "happiness": 3, "sadness": 4, "surprised": 5},
@@ -209,10 +210,10 @@ def _row(line: bytes, columns: tuple[int, ...]) -> tuple[np.ndarray, int, str]:
 
 
 def _label(cell: bytes) -> int:
-    text = cell.strip().decode(errors="replace")
-    if text not in map(str, range(len(CLASSES))):
-        raise ValueError(f"expected a label from 0 to 6, got {text[:20]!r}")
-    return int(text)
+    label = LABELS.get(cell.strip())
+    if label is None:
+        raise ValueError(f"expected a label from 0 to 6, got {cell.strip().decode(errors='replace')[:20]!r}")
+    return label
 
 
 def _pixels(cell: bytes) -> np.ndarray:
@@ -222,10 +223,10 @@ def _pixels(cell: bytes) -> np.ndarray:
         raise ValueError("expected pixels that are whole numbers with spaces between them") from None
     if len(values) != SIZE * SIZE:
         raise ValueError(f"expected {SIZE * SIZE} pixels, got {len(values)}")
-    if values.min() < 0 or values.max() > 255:
-        wrong = values[(values < 0) | (values > 255)][0]
-        raise ValueError(f"expected pixels from 0 to 255, got {wrong}")
-    return values.astype(np.uint8).reshape(SIZE, SIZE, 1)
+    pixels = values.astype(np.uint8)
+    if (wrong := pixels != values).any():
+        raise ValueError(f"expected pixels from 0 to 255, got {values[wrong][0]}")
+    return pixels.reshape(SIZE, SIZE, 1)
 
 
 def _labelled_files(folder: Path) -> list[tuple[ImageFile, int, str]]:
