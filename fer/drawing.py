@@ -80,7 +80,7 @@ def draw_face(
 
     Returns:
         Image uint8 (size, size, 3 if colour else 1) in 0-255, and points float32 (68, 2): (x, y) of the iBUG 300-W
-        points in pixels, a pixel or more inside the picture; the centre of the first pixel is (0.5, 0.5).
+        points in pixels, half a pixel or more inside the picture; the centre of the first pixel is (0.5, 0.5).
 
     Raises:
         ValueError: the expression is unknown or the size too small.
@@ -246,7 +246,7 @@ def _pose(outline: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarra
     placed = size * rng.uniform(0.34, 0.38) * tilted
     low, high = placed[:68].min(0), placed[:68].max(0)
     shift = size * rng.normal(0.5, 0.02, 2) - (low + high) / 2
-    return placed + shift.clip(1 - low, size - 1 - high)
+    return placed + shift.clip(0.5 - low, size - 0.5 - high)
 
 
 def _photograph(picture: Image.Image, rng: np.random.Generator) -> np.ndarray:

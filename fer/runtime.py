@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 
 from fer import check
@@ -71,10 +72,18 @@ class Runtime:
 
         if self.deterministic:
             tf.config.experimental.enable_op_determinism()
-        if not tf.config.list_logical_devices():  # pragma: no cover - only before the first use of a device
-            return
-        for gpu in tf.config.list_physical_devices("GPU"):
-            tf.config.experimental.set_memory_growth(gpu, True)
+        with suppress(RuntimeError):  # a notebook has used the GPU before
+            for gpu in tf.config.list_physical_devices("GPU"):
+                tf.config.experimental.set_memory_growth(gpu, True)
+        if self.threads:
+            try:
+                tf.config.threading.set_intra_op_parallelism_threads(self.threads)
+                tf.config.threading.set_inter_op_parallelism_threads(self.threads)
+            except RuntimeError as error:
+                raise ConfigError(
+                    "runtime.threads: expected the number that TensorFlow was started with in this process, "
+                    f"got {self.threads}; run it as a command of its own"
+                ) from error
 
     def jit(self) -> bool | str:
         """Return what `Model.compile(jit_compile=...)` takes."""

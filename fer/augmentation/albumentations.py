@@ -99,8 +99,9 @@ class _Batch:
         """Change image and points; three markers beside them tell whether the face came out mirrored."""
         height, width = image.shape[:2]
         markers = np.array([[0, 0], [width, 0], [0, height]], np.float32)
-        changed = compose(image=image, keypoints=np.concatenate([points, markers]))
-        moved = np.asarray(changed["keypoints"], np.float32)
+        half = np.float32(0.5)  # 0 is the centre of the first pixel to albumentations, and its corner in our points
+        changed = compose(image=image, keypoints=np.concatenate([points, markers]) - half)
+        moved = np.asarray(changed["keypoints"], np.float32) + half
         origin, right, down = moved[-3:]
         (ax, ay), (bx, by) = right - origin, down - origin
         moved = moved[:-3]

@@ -8,11 +8,11 @@ from fer.runs import PrepareRun
 
 def prepare(run: PrepareRun) -> None:
     """Verify the dataset and print what was found."""
+    from fer.download import download
     from fer.prepare import describe
     from fer.prepare import prepare as verify
 
     if run.download:
-        from fer.download import download
-
-        download(module_of(run.dataset), Path(run.dataset.path))  # type: ignore[attr-defined]
+        # Only a dataset on disk has a path; `download` refuses the others by name.
+        download(module_of(run.dataset), Path(getattr(run.dataset, "path", "")))
     print(describe(verify(run.dataset, Path(run.output))))

@@ -39,6 +39,9 @@ class Cnn48(Model):
         super().__post_init__()
         check.between(self, "input_size", 16, 512)
         check.between(self, "dropout", 0, 0.99)
+        for field in ("filters", "kernels", "units"):
+            if min(getattr(self, field), default=1) < 1:
+                raise ConfigError(f"{field}: expected values of 1 or more, got {getattr(self, field)}")
         if len(self.filters) != len(self.kernels):
             raise ConfigError(
                 f"kernels: expected one for each of the {len(self.filters)} filters, got {len(self.kernels)}"

@@ -129,6 +129,6 @@ class MobileNetV2(Model):
             weights="imagenet" if self.weights == "imagenet" else None,
             name="base",
         )
-        if self.weights.endswith(".h5"):
+        if self.weights not in ("none", "imagenet") and not self.weights.endswith(".keras"):
             load_weights(base, self.weights)
         return base

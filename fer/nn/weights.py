@@ -18,11 +18,12 @@ def load_weights(network: keras.Model, path: str, part: str | None = None) -> No
     Raises:
         ConfigError: the file cannot be read, or its weights do not fit.
     """
+    file = Path(path).expanduser()
     try:
-        if Path(path).suffix != ".keras":
-            network.load_weights(path)
+        if file.suffix != ".keras":
+            network.load_weights(file)
             return
-        source = keras.models.load_model(path, compile=False)
+        source = keras.models.load_model(file, compile=False)
         if part in [layer.name for layer in source.layers]:
             source = source.get_layer(part)
         _copy(source, network)

@@ -1,0 +1,166 @@
+"""How much of the machine the pipeline leaves to the training, and how fast it is with augmentation.
+
+`python benchmarks/pipeline.py` compares, in turns in one process, on arrays of noise:
+
+- an epoch of `fit` on our Batches (from a memory map) with one of bare `fit` on the arrays (in memory),
+- images/s of Batches with augmentation=light, iterated as `fit` does, with those of tf.data and `numpy_function`
+  around the same albumentations transforms, called for each image as is usual.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from common import show
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+
+import keras
+import tensorflow as tf
+from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
+
+from fer.base import DataSpec, Samples
+from fer.config import compose
+from fer.pipeline import Batches
+from fer.task import Classification
+
+CLASSES = tuple("abcdefg")
+BATCH = 64
+Arrays = tuple[np.ndarray, np.ndarray]
+
+
+def noise(count: int, shape: tuple[int, ...]) -> tuple[Arrays, Samples, Classification]:
+    """Return uint8 images and one-hot targets, the same as Samples of a memory map, and their task."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (count, *shape), dtype=np.uint8)
+    labels = rng.integers(0, len(CLASSES), count)
+    task = Classification(DataSpec(name="noise", kind="image", shape=shape, classes=CLASSES))
+    with tempfile.TemporaryDirectory() as folder:  # a map stays readable when its file is gone
+        file = Path(folder) / "images.npy"
+        np.save(file, images)
+        source = np.load(file, mmap_mode="r")
+    samples = Samples(source=source, rows=np.arange(count), targets=labels, names=[""] * count)
+    return (images, task.encode(labels)), samples, task
+
+
+def in_turns(ways: dict[str, Callable[[], float]], repeats: int) -> dict[str, float]:
+    """Return the median seconds of each way; the first round, in which TensorFlow traces, is not counted."""
+    rounds = [{name: way() for name, way in ways.items()} for _ in range(repeats + 1)]
+    return {name: statistics.median(each[name] for each in rounds[1:]) for name in ways}
+
+
+class Clock(keras.callbacks.Callback):
+    """Seconds of the last epoch, and the order of the next as in a training."""
+
+    def __init__(self, batches: Batches | None = None) -> None:
+        super().__init__()
+        self.batches = batches
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.start = time.perf_counter()
+        if self.batches is not None:
+            self.batches.begin(epoch)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.seconds = time.perf_counter() - self.start
+
+
+def training(overrides: list[str], count: int, workers: int, repeats: int) -> dict[str, float]:
+    """Return the median seconds of an epoch of a cnn48 by our batches and by bare fit."""
+    (images, targets), samples, task = noise(count, (48, 48, 1))
+    network = compose("train", "model=cnn48", "augmentation=none", *overrides).model.build(task.spec)
+    network.compile("adam", "categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
+    batches = Batches(samples, task, batch_size=BATCH, seed=0, workers=workers)
+
+    def ours() -> float:
+        clock = Clock(batches)
+        network.fit(batches, shuffle=False, verbose=0, callbacks=[clock])
+        return clock.seconds
+
+    def bare() -> float:
+        clock = Clock()
+        network.fit(images, targets, batch_size=BATCH, verbose=0, callbacks=[clock])
+        return clock.seconds
+
+    return in_turns({"ours": ours, "other": bare}, repeats)
+
+
+def augmented(shape: tuple[int, ...], count: int, repeats: int) -> dict[str, float]:
+    """Return the median seconds of an epoch of augmented images in several ways, without a model."""
+    (images, targets), samples, task = noise(count, shape)
+    recipe = compose("train", "augmentation=light").augmentation
+    augment = recipe.build(task.spec)
+    chain = __import__("albumentations").Compose(recipe._transforms())
+
+    def ours(workers: int) -> Callable[[], float]:
+        batches = Batches(samples, task, batch_size=BATCH, seed=0, augment=augment, workers=workers)
+        adapter = PyDatasetAdapter(batches)
+        dataset = adapter.get_tf_dataset()
+
+        def epoch() -> float:
+            start = time.perf_counter()
+            adapter.on_epoch_begin()
+            assert sum(len(batch) for batch, _ in dataset) == count
+            adapter.on_epoch_end()
+            return time.perf_counter() - start
+
+        return epoch
+
+    def of_each(image: Any, target: Any) -> tuple[Any, Any]:
+        changed = tf.numpy_function(lambda pixels: chain(image=pixels)["image"], [image], tf.uint8)
+        return tf.ensure_shape(changed, shape), target
+
+    dataset = tf.data.Dataset.from_tensor_slices((images, targets))
+    dataset = dataset.map(of_each, num_parallel_calls=tf.data.AUTOTUNE).batch(BATCH).prefetch(tf.data.AUTOTUNE)
+
+    def other() -> float:
+        start = time.perf_counter()
+        assert sum(len(batch) for batch, _ in dataset) == count
+        return time.perf_counter() - start
+
+    def loop() -> float:
+        start = time.perf_counter()
+        for image in images:
+            chain(image=image)
+        return time.perf_counter() - start
+
+    return in_turns({"other": other, "1": ours(1), "2": ours(2), "loop": loop}, repeats)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--part", choices=("training", "augmentation"), help="one half alone")
+    parser.add_argument("--smoke", action="store_true", help="a few batches, once: only to see that it runs")
+    args = parser.parse_args()
+    repeats = 1 if args.smoke else args.repeats
+    rows = []
+    if args.part != "augmentation":
+        small = ["model.filters=[16,32,64]", "model.kernels=[5,3,3]", "model.units=[64]"]
+        for name, overrides, count in (("narrow", small, 6400), ("wide", [], 640)):
+            count = 2 * BATCH if args.smoke else count
+            for workers in (1, 2) if name == "narrow" else (1,):
+                times = training(overrides if not args.smoke else small, count, workers, repeats)
+                label = f"fit, cnn48 {name}, workers={workers}"
+                rows.append([label, times["ours"], times["other"], count, 0.95])
+    if args.part != "training":
+        for shape, count in (((48, 48, 1), 6400), ((96, 96, 3), 3200)):
+            count = 2 * BATCH if args.smoke else count
+            times = augmented(shape, count, repeats)
+            for way, label in (("1", "workers=1"), ("2", "workers=2"), ("loop", "Compose alone")):
+                name = f"light, {'x'.join(map(str, shape))}, {label}"
+                rows.append([name, times[way], times["other"], count, 1.5 if way != "loop" else "-"])
+    table = [[other / ours, name, count / ours, count / other, goal] for name, ours, other, count, goal in rows]
+    show(["ratio", "what", "ours images/s", "other images/s", "goal"], table)
+    print("other: bare fit on arrays; tf.data with numpy_function for the rows with augmentation")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""What holds for every model and target."""
+
+import re
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+
+from fer.base import DataSpec
+from fer.config import compose
+from fer.drawing import EXPRESSIONS, MIRROR
+
+SMALL = {
+    "cnn48": ("model.filters=[4,8]", "model.kernels=[9,6]", "model.units=[8]"),
+    "mobilenetv2": ("model.weights=none", "model.alpha=0.35", "model.input_size=48", "model.units=8"),
+}
+SPECS = {
+    "classes": DataSpec(name="test", kind="image", shape=(48, 48, 1), classes=EXPRESSIONS),
+    "points": DataSpec(name="test", kind="image", shape=(56, 56, 3), points=68, mirror=MIRROR),
+}
+
+
+@pytest.fixture(scope="module", params=[(model, target) for model in SMALL for target in SPECS], ids="-".join)
+def trained(request):
+    """A network, images, and what it predicts for them; its weights are not those of any initialiser."""
+    model, target = request.param
+    spec = SPECS[target]
+    network = compose("train", f"model={model}", *SMALL[model]).model.build(spec)
+    random = np.random.default_rng(0)
+    for weight in network.trainable_variables:
+        weight.assign(weight + random.normal(0, 0.02, weight.shape))
+    images = random.integers(0, 256, (5, *spec.shape), np.uint8)
+    return network, spec, images, network.predict(images, verbose=0)
+
+
+def test_it_predicts_what_the_data_asks_for(trained):
+    _, spec, images, predicted = trained
+    assert predicted.shape == (len(images), spec.outputs)
+    assert predicted.dtype == np.float32
+    if spec.target == "classes":
+        np.testing.assert_allclose(predicted.sum(axis=1), 1, atol=1e-6)
+        assert (predicted > 0).all()
+    else:
+        assert predicted.min() < 0 < predicted.max(), "coordinates are not squeezed by an activation"
+
+
+def test_a_prediction_does_not_depend_on_its_neighbours(trained):
+    network, _, images, together = trained
+    alone = np.concatenate([keras.ops.convert_to_numpy(network(images[i : i + 1])) for i in range(len(images))])
+    np.testing.assert_allclose(alone, together, rtol=1e-4, atol=1e-6)
+    assert np.ptp(together, axis=0).max() > 1e-4, "images differ, and so do their predictions"
+
+
+def test_plain_keras_loads_it_and_predicts_the_same(trained, tmp_path):
+    network, _, images, predicted = trained
+    network.save(tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as file:
+        text = file.read("config.json").decode()
+    modules = set(re.findall(r'"module": "([^"]*)"', text))
+    assert {module.partition(".")[0] for module in modules} <= {"keras", "builtins"}
+    assert set(re.findall(r'"registered_name": "([^"]+)"', text)) <= {"Functional", "Sequential"}
+    again = keras.models.load_model(tmp_path / "model.keras", compile=False)
+    np.testing.assert_array_equal(again.predict(images, verbose=0), predicted)
