@@ -51,6 +51,8 @@ class MobileNetV2(Model):
         """Check the ranges, and that the weights are there."""
         if self.weights not in ("none", "imagenet"):
             check.exists(self, "weights")
+        if self.weights == "imagenet":
+            check.one_of(self, "alpha", (0.35, 0.5, 0.75, 1.0, 1.3, 1.4))
         check.between(self, "alpha", 0.1, 2)
         check.between(self, "input_size", 48, 224)
         check.between(self, "dropout", 0, 0.99)

@@ -21,7 +21,8 @@ def fit_input(inputs: keras.KerasTensor, size: int, channels: int) -> keras.Kera
         red, green, blue = keras.ops.split(x, 3, axis=-1)
         x = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
     if tuple(x.shape[1:3]) != (size, size):
-        x = keras.layers.Resizing(size, size, name="resize")(x)
+        # not keras.layers.Resizing: called without `training`, it puts all layers after it in training mode
+        x = keras.ops.image.resize(x, (size, size))
     if x.shape[-1] < channels:
         x = keras.layers.Concatenate(name="grey_to_colour")([x] * channels)
     return x

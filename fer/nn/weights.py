@@ -27,8 +27,9 @@ def load_weights(network: keras.Model, path: str, part: str | None = None) -> No
         if part in [layer.name for layer in source.layers]:
             source = source.get_layer(part)
         _copy(source, network)
-    except (ValueError, OSError, KeyError) as error:
-        reason = " ".join(str(error).split())[:300]
+    except (ValueError, TypeError, OSError, KeyError) as error:
+        cause = str(error).rpartition("Exception encountered: ")[2]  # after the whole config of the model
+        reason = " ".join(cause.split())[:300]
         raise ConfigError(f"weights: {path} does not fit {network.name}: {reason}") from error
 
 

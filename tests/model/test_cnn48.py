@@ -59,7 +59,7 @@ def test_its_layers_are_the_published_ones_in_order(network):
 def test_its_parameters_are_those_counted_by_hand(network):
     # 48 -9+1=40 /2=20 -6+1=15 /2=7 -3+1=5 /2=2, so that 2 * 2 * 512 values reach the dense layers
     by_hand = (
-        (9 * 9 * 1 + 0) * 128
+        9 * 9 * 1 * 128
         + 128
         + 6 * 6 * 128 * 256
         + 256
@@ -94,7 +94,7 @@ def test_colour_images_of_another_size_become_grey_ones_of_48_pixels():
     network = recipe.build(spec(64, channels=3))
     [first] = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
     assert tuple(first.input.shape) == (None, 48, 48, 1)
-    inside = keras.Model(network.inputs, network.get_layer("scale").output)
+    inside = keras.Model(network.input, network.get_layer("scale").output)
     colours = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [100, 50, 200]], np.uint8)
     images = np.tile(colours[:, None, None], (1, 64, 64, 1))
     grey = keras.ops.convert_to_numpy(inside(images))
