@@ -12,7 +12,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from common import show
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
+import albumentations
 import keras
 import tensorflow as tf
 from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
@@ -33,7 +34,11 @@ from fer.task import Classification
 
 CLASSES = tuple("abcdefg")
 BATCH = 64
+NARROW = ["model.filters=[16,32,64]", "model.kernels=[5,3,3]", "model.units=[64]"]
+LOOP = "the transforms alone"
 Arrays = tuple[np.ndarray, np.ndarray]
+Row = tuple[str, float, float, int, float | str]
+"""What, seconds of ours, seconds of the other, images, goal of the ratio."""
 
 
 def noise(count: int, shape: tuple[int, ...]) -> tuple[Arrays, Samples, Classification]:
@@ -97,11 +102,10 @@ def augmented(shape: tuple[int, ...], count: int, repeats: int) -> dict[str, flo
     (images, targets), samples, task = noise(count, shape)
     recipe = compose("train", "augmentation=light").augmentation
     augment = recipe.build(task.spec)
-    chain = __import__("albumentations").Compose(recipe._transforms())
+    chain = albumentations.Compose(recipe._transforms())
 
     def ours(workers: int) -> Callable[[], float]:
-        batches = Batches(samples, task, batch_size=BATCH, seed=0, augment=augment, workers=workers)
-        adapter = PyDatasetAdapter(batches)
+        adapter = PyDatasetAdapter(Batches(samples, task, batch_size=BATCH, seed=0, augment=augment, workers=workers))
         dataset = adapter.get_tf_dataset()
 
         def epoch() -> float:
@@ -113,12 +117,14 @@ def augmented(shape: tuple[int, ...], count: int, repeats: int) -> dict[str, flo
 
         return epoch
 
-    def of_each(image: Any, target: Any) -> tuple[Any, Any]:
-        changed = tf.numpy_function(lambda pixels: chain(image=pixels)["image"], [image], tf.uint8)
-        return tf.ensure_shape(changed, shape), target
+    def one(image: np.ndarray) -> np.ndarray:
+        return chain(image=image)["image"]
 
-    dataset = tf.data.Dataset.from_tensor_slices((images, targets))
-    dataset = dataset.map(of_each, num_parallel_calls=tf.data.AUTOTUNE).batch(BATCH).prefetch(tf.data.AUTOTUNE)
+    def mapped(image: Any, target: Any) -> tuple[Any, Any]:
+        return tf.ensure_shape(tf.numpy_function(one, [image], tf.uint8), shape), target
+
+    arrays = tf.data.Dataset.from_tensor_slices((images, targets))
+    dataset = arrays.map(mapped, num_parallel_calls=tf.data.AUTOTUNE).batch(BATCH).prefetch(tf.data.AUTOTUNE)
 
     def other() -> float:
         start = time.perf_counter()
@@ -128,35 +134,38 @@ def augmented(shape: tuple[int, ...], count: int, repeats: int) -> dict[str, flo
     def loop() -> float:
         start = time.perf_counter()
         for image in images:
-            chain(image=image)
+            one(image)
         return time.perf_counter() - start
 
-    return in_turns({"other": other, "1": ours(1), "2": ours(2), "loop": loop}, repeats)
+    return in_turns({"other": other, "workers=1": ours(1), "workers=2": ours(2), LOOP: loop}, repeats)
+
+
+def training_rows(repeats: int, smoke: bool) -> Iterator[Row]:
+    sizes = [("narrow", NARROW, 1, 3200), ("narrow", NARROW, 2, 3200), ("wide", [], 1, 320)]
+    for name, overrides, workers, count in [("narrow", NARROW, 1, 2 * BATCH)] if smoke else sizes:
+        times = training(overrides, count, workers, repeats)
+        yield f"fit, cnn48 {name}, workers={workers}", times["ours"], times["other"], count, 0.95
+
+
+def augmentation_rows(repeats: int, smoke: bool) -> Iterator[Row]:
+    sizes = [((48, 48, 1), 3200), ((96, 96, 3), 1600)]
+    for shape, count in [((48, 48, 1), 2 * BATCH)] if smoke else sizes:
+        times = augmented(shape, count, repeats)
+        other = times.pop("other")
+        for way, seconds in times.items():
+            name = f"light, {'x'.join(map(str, shape))}, {way}"
+            yield name, seconds, other, count, "-" if way == LOOP else 1.5
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--part", choices=("training", "augmentation"), help="one half alone")
-    parser.add_argument("--smoke", action="store_true", help="a few batches, once: only to see that it runs")
+    parser.add_argument("--smoke", action="store_true", help="two batches, once: only to see that it runs")
     args = parser.parse_args()
     repeats = 1 if args.smoke else args.repeats
-    rows = []
-    if args.part != "augmentation":
-        small = ["model.filters=[16,32,64]", "model.kernels=[5,3,3]", "model.units=[64]"]
-        for name, overrides, count in (("narrow", small, 6400), ("wide", [], 640)):
-            count = 2 * BATCH if args.smoke else count
-            for workers in (1, 2) if name == "narrow" else (1,):
-                times = training(overrides if not args.smoke else small, count, workers, repeats)
-                label = f"fit, cnn48 {name}, workers={workers}"
-                rows.append([label, times["ours"], times["other"], count, 0.95])
-    if args.part != "training":
-        for shape, count in (((48, 48, 1), 6400), ((96, 96, 3), 3200)):
-            count = 2 * BATCH if args.smoke else count
-            times = augmented(shape, count, repeats)
-            for way, label in (("1", "workers=1"), ("2", "workers=2"), ("loop", "Compose alone")):
-                name = f"light, {'x'.join(map(str, shape))}, {label}"
-                rows.append([name, times[way], times["other"], count, 1.5 if way != "loop" else "-"])
+    parts = {"training": training_rows, "augmentation": augmentation_rows}
+    rows = [row for name, part in parts.items() if args.part in (None, name) for row in part(repeats, args.smoke)]
     table = [[other / ours, name, count / ours, count / other, goal] for name, ours, other, count, goal in rows]
     show(["ratio", "what", "ours images/s", "other images/s", "goal"], table)
     print("other: bare fit on arrays; tf.data with numpy_function for the rows with augmentation")

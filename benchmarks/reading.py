@@ -43,7 +43,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         path = write_fer2013(folder / "fer2013.csv", 2000) if args.smoke else Path(args.path).resolve()
-        first, later = [], []
+        first: list[tuple[float, float, int]] = []
+        later: list[tuple[float, float, int]] = []
         for repeat in range(1 if args.smoke else args.repeats):
             cache = str(folder / f"cache{repeat}")
             first.append(fresh(read, str(path), cache))

@@ -215,6 +215,9 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield partial
         partial.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(partial)  # a failed write does not say where
+        raise
     finally:
         partial.unlink(missing_ok=True)
 

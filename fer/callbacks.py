@@ -61,7 +61,7 @@ class Keeper(keras.callbacks.Callback):
             checkpoint.save_best(self.fit.folder.checkpoint, self.fit.variables)
         else:
             progress.waited, progress.flat = progress.waited + 1, progress.flat + 1
-            self._lower_rate_or_stop()
+            self._lower_rate_or_stop(rate)
         self.fit.folder.write_history(progress.rows)
         checkpoint.save(self.fit.folder.checkpoint, self.fit.variables, self.model.optimizer.variables, progress)
         self.fit.tracking.epoch(epoch, {**values, "learning_rate": rate, "seconds": seconds})
@@ -73,10 +73,10 @@ class Keeper(keras.callbacks.Callback):
             return True
         return value > best if self.fit.task.mode == "max" else value < best
 
-    def _lower_rate_or_stop(self) -> None:
+    def _lower_rate_or_stop(self, rate: float) -> None:
         progress, optimizer, training = self.fit.progress, self.fit.settings.optimizer, self.fit.settings.training
         if optimizer.schedule == "plateau" and progress.flat >= optimizer.plateau_patience:
-            self.model.optimizer.learning_rate = self.model.optimizer.learning_rate * optimizer.plateau_factor
+            self.model.optimizer.learning_rate = rate * optimizer.plateau_factor
             progress.flat = 0
         if training.patience and progress.waited >= training.patience:
             self.model.stop_training = self.ran_out_of_patience = True

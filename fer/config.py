@@ -5,6 +5,7 @@ fer/model/mobilenetv2.py; `load` turns the composed whole into dataclasses, and 
 A config names no code to run (no `_target_`), so one that came with a downloaded run cannot either.
 """
 
+import errno
 import importlib
 import inspect
 import logging
@@ -35,6 +36,9 @@ from fer.help import help_text
 from fer.runtime import Runtime
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
+
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
+"""What a full disk, a quota, a read-only or a forbidden folder are answered with."""
 
 GROUPS: dict[str, type] = {
     "dataset": base.Dataset,
@@ -150,7 +154,9 @@ def restore(group: str, name: str, values: dict[str, Any], changes: dict[str, An
     """
     known = dict(recipes(group))
     if name not in known:
-        raise ConfigError(f"recipe {name} is not one of the group {group} ({', '.join(known)}); is it from a newer fer?")
+        raise ConfigError(
+            f"recipe {name} is not one of the group {group} ({', '.join(known)}); is it from a newer fer?"
+        )
     try:
         schema = OmegaConf.create({group: OmegaConf.structured(known[name])})
         node = OmegaConf.merge(schema, {group: values}, {group: changes})
@@ -202,6 +208,11 @@ def main(name: str, command: Callable[[Any], None]) -> None:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(entry)()
     except (HydraException, OmegaConfBaseException) as error:
         sys.exit(_fail(explain(error)))
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        advice = "free some space, or choose another folder with hydra.run.dir="
+        sys.exit(_fail(f"cannot write {error.filename or 'a file'}: {error.strerror}; {advice}"))
 
 
 def _remove_if_empty(folder: Path) -> None:

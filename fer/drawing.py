@@ -226,10 +226,10 @@ def _lips(mouth: np.ndarray, skin: np.ndarray, rng: np.random.Generator) -> list
     """Return the lips, the dark between them and, in some faces, the upper teeth."""
     upper, lower = _curve(mouth[12:17]), _curve(mouth[[12, 19, 18, 17, 16]])
     red = _mix(0.7 * skin, np.array([150, 40, 50]), rng.uniform(0.1, 0.6))
-    teeth = np.concatenate((upper, _between(upper[::-1] + (0, 0.09), upper, lower)))
+    teeth = np.concatenate((upper, _between(upper[::-1] + np.array((0, 0.09)), upper, lower)))
     shapes = [
         (red, np.concatenate((_curve(mouth[:7]), _curve(mouth[[6, 7, 8, 9, 10, 11, 0]])))),
-        (np.array([60, 20, 20]), np.concatenate((upper, lower[::-1] + (0, 0.02)))),
+        (np.array([60, 20, 20]), np.concatenate((upper, lower[::-1] + np.array((0, 0.02))))),
         (np.array([235, 230, 220]), teeth),
     ]
     return shapes[: 2 + (rng.random() < 0.6)]
@@ -267,7 +267,7 @@ def _xy(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def _band(line: np.ndarray, width: float) -> np.ndarray:
     """Return the outline of a line (n, 2) thickened downwards."""
-    return np.concatenate((line, line[::-1] + (0, width)))
+    return np.concatenate((line, line[::-1] + np.array((0, width))))
 
 
 def _between(outline: np.ndarray, upper: np.ndarray, lower: np.ndarray) -> np.ndarray:

@@ -217,4 +217,3 @@ def _passport(run: TrainRun, task: Task, splits: dict[Split, Samples], network: 
         "device": run.runtime.device(),
         **environment(),
     }
-

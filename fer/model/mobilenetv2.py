@@ -82,15 +82,14 @@ class MobileNetV2(Model):
         """Fix the base, or all but its last blocks; BatchNorm layers stay fixed, which is Keras's inference mode."""
         import keras
 
-        network.trainable = True
-        trunk = network.get_layer("trunk")
-        if stage.frozen_trunk:
-            trunk.trainable = False
-        elif stage.name == "fine-tune":
-            tuned = BLOCKS if self.fine_tune == "all" else BLOCKS[: int(self.fine_tune)]
-            for layer in trunk.get_layer("base").layers:
-                fixed = isinstance(layer, keras.layers.BatchNormalization) or not layer.name.startswith(tuned)
-                layer.trainable = not fixed
+        if self.weights == "none":
+            super().thaw(network, stage)
+            return
+        tuned = () if stage.frozen_trunk else BLOCKS if self.fine_tune == "all" else BLOCKS[: int(self.fine_tune)]
+        # each layer by itself: setting a sub-model does nothing on TensorFlow where its own flag has that value already
+        for layer in network.get_layer("trunk").get_layer("base").layers:
+            fixed = isinstance(layer, keras.layers.BatchNormalization) or not layer.name.startswith(tuned)
+            layer.trainable = not fixed
 
     def build(self, spec: DataSpec) -> keras.Model:
         """Build the network for images of `spec.shape`, as sub-models "trunk" (to features) and "head"."""

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import cache
 
 import keras
 import numpy as np
@@ -16,13 +17,14 @@ def spec(classes: int = 7, shape: tuple[int, ...] = (48, 48, 1)) -> DataSpec:
     return DataSpec(name="test", kind="image", shape=shape, classes=tuple("abcdefgh"[:classes]))
 
 
+@cache
 def recipe(*overrides: str):
     return compose("train", *TINY, "model.weights=none", *overrides).model
 
 
 def pretrained(**settings):
     """A recipe that fine-tunes, which needs no weights until it builds."""
-    return replace(recipe(), weights="imagenet", **settings)
+    return replace(recipe(), **{"weights": "imagenet", **settings})
 
 
 def bare_base(alpha: float = 0.35) -> keras.Model:
@@ -46,9 +48,10 @@ def built() -> keras.Model:
 def network(built):
     """The same network for all tests, as it was built."""
     weights = built.get_weights()
-    built.trainable = True
     yield built
     built.set_weights(weights)
+    for layer in built._flatten_layers():
+        layer.trainable = True
 
 
 def test_its_head_is_the_published_one(network):
@@ -180,16 +183,14 @@ def step(network: keras.Model) -> dict[str, set[str]]:
     random = np.random.default_rng(0)
     network.compile(keras.optimizers.SGD(0.5), "categorical_crossentropy", run_eagerly=True)
     network.train_on_batch(random.integers(0, 256, (4, 48, 48, 1), np.uint8), np.eye(7, dtype=np.float32)[:4])
-    changed = [weight for weight in network.weights if not np.array_equal(np.array(weight), before[weight.path])]
-    return {layer.name: {each.name for each in layer.weights if each in changed} for layer in base_of(network).layers}
+    return {
+        layer.name: {each.name for each in layer.weights if not np.array_equal(np.array(each), before[each.path])}
+        for layer in base_of(network).layers
+    }
 
 
 def test_a_step_of_fine_tuning_changes_no_batch_norm(network):
     model = pretrained()
-    # far from the identity that it starts as: a layer in training mode would give other activations
-    for layer in base_of(network).layers:
-        if isinstance(layer, BATCH_NORM):
-            layer.momentum = 0.5
     model.thaw(network, model.stages(12)[-1])
     changed = step(network)
     norms = {layer.name for layer in base_of(network).layers if isinstance(layer, BATCH_NORM)}
@@ -231,17 +232,7 @@ def test_a_run_of_other_classes_gives_its_trunk(network, tmp_path):
     assert len(other.trainable_variables) > 100, "what was fixed in the run is not fixed here"
 
 
-def test_a_run_of_another_width_does_not_fit(network, tmp_path):
-    file = tmp_path / "model.keras"
-    network.save(file)
-    with pytest.raises(ConfigError) as caught:
-        recipe(f"model.weights={file}", "model.alpha=0.5").build(spec())
-    text = str(caught.value)
-    assert text.startswith(f"weights: {file} does not fit trunk: expected ")
-    assert "of shape (" in text
-    assert "\n" not in text
-
-
+@pytest.mark.filterwarnings("ignore:Skipping nested container:UserWarning")
 def test_a_h5_file_of_another_width_does_not_fit(tmp_path):
     file = tmp_path / "base.weights.h5"
     bare_base(alpha=0.5).save_weights(file)
@@ -268,7 +259,7 @@ def test_a_file_of_another_kind_is_not_passed_over(tmp_path):
         (["model.l2=-1"], "model.l2: expected 0 or more, got -1.0"),
         (
             ["model.weights=imagenet", "model.alpha=0.6", "training.epochs=9"],
-            "model.alpha: expected one of 0.35, 0.5, 0.75, 1.0, 1.3, 1.4, got 0.6",
+            "model.alpha: expected one of 0.35, 0.5, 0.75, 1.0, 1.3, 1.4, got 0.6; did you mean '0.5'?",
         ),
     ],
 )

@@ -1,3 +1,5 @@
+from functools import cache
+
 import keras
 import numpy as np
 import pytest
@@ -6,9 +8,13 @@ from fer.config import compose
 from fer.nn.schedules import learning_rate
 
 
+@cache
+def recipe(*overrides: str):
+    return compose("train", "optimizer.learning_rate=0.1", *(f"optimizer.{each}" for each in overrides)).optimizer
+
+
 def rate(*overrides: str, factor: float = 1.0, steps: int = 10, epochs: int = 4):
-    recipe = compose("train", "optimizer.learning_rate=0.1", *(f"optimizer.{each}" for each in overrides)).optimizer
-    return learning_rate(recipe, factor=factor, steps_per_epoch=steps, epochs=epochs)
+    return learning_rate(recipe(*overrides), factor=factor, steps_per_epoch=steps, epochs=epochs)
 
 
 def at(schedule, *steps: int) -> np.ndarray:

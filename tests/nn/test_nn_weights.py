@@ -50,7 +50,7 @@ def test_a_part_is_taken_where_there_is_one(tmp_path):
     ("source", "reason"),
     [
         (network(layers=3), "expected 4 arrays, got 6"),
-        (network(units=5), "expected dense_0/kernel of shape (4, 3), got (4, 5)"),
+        (network(units=5), "expected small/dense_0/kernel of shape (4, 3), got (4, 5)"),
     ],
     ids=["depth", "width"],
 )

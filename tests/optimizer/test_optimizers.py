@@ -65,7 +65,10 @@ def test_a_schedule_is_followed_step_by_step():
     [
         (["optimizer.learning_rate=0"], "optimizer.learning_rate: expected more than 0, got 0.0"),
         (["optimizer.beta_1=1"], "optimizer.beta_1: expected a value from 0 to 0.9999999, got 1.0"),
-        (["optimizer=sgd", "optimizer.momentum=-1"], "optimizer.momentum: expected a value from 0 to 0.9999999, got -1.0"),
+        (
+            ["optimizer=sgd", "optimizer.momentum=-1"],
+            "optimizer.momentum: expected a value from 0 to 0.9999999, got -1.0",
+        ),
         (["optimizer=adamw", "optimizer.weight_decay=-1"], "optimizer.weight_decay: expected 0 or more, got -1.0"),
         (["optimizer.clip_norm=-1"], "optimizer.clip_norm: expected 0 or more, got -1.0"),
         (["optimizer.final_rate=2"], "optimizer.final_rate: expected a value from 0 to 1, got 2.0"),
