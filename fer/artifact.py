@@ -85,6 +85,7 @@ class RunFolder:
         handler = logging.FileHandler(self.path / "run.log", encoding="utf-8")
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
         logger = logging.getLogger("fer")
+        logger.setLevel(logging.INFO)
         logger.addHandler(handler)
         try:
             yield

@@ -62,8 +62,8 @@ class Runtime:
             import keras
         except ModuleNotFoundError as error:
             raise ConfigError(
-                f"runtime.backend={self.backend}: the package {error.name} is not installed; "
-                f"install it (`uv sync --extra {self.backend}`) or choose the other backend"
+                f"runtime.backend={self.backend}: the package {error.name} is not installed; `uv sync` installs "
+                "TensorFlow and `uv sync --extra jax` JAX; or choose the other backend"
             ) from error
         return keras
 

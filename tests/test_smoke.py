@@ -78,7 +78,7 @@ def test_the_same_command_twice_gives_the_same_numbers(command, tmp_path):
         assert command("train.py", "experiment=smoke", *settings).returncode == 0
 
     def numbers(name):
-        rows = csv.DictReader((tmp_path / name / "metrics.csv").open())
+        rows = table(tmp_path / name)
         history = [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
         return history, json.loads((tmp_path / name / "report/metrics.json").read_text())
 
@@ -110,7 +110,7 @@ def test_a_killed_run_goes_on_and_looks_unfinished_until_then(tmp_path):
     whole = start(tmp_path, *settings, folder="whole")
     assert whole.wait(timeout=300) == 0
     assert re.search(r"going on after epoch \d+", (tmp_path / "run/run.log").read_text())
-    last = [list(csv.DictReader((tmp_path / name / "metrics.csv").open()))[-1] for name in ("run", "whole")]
+    last = [table(tmp_path / name)[-1] for name in ("run", "whole")]
     assert [row["loss"] for row in last] == [last[0]["loss"]] * 2
     assert (
         len(
@@ -147,6 +147,10 @@ def test_a_folder_that_cannot_be_made_is_named(command, tmp_path):
     assert done.stderr == (
         "error: cannot write file/run: Not a directory; free some space, or choose another folder with hydra.run.dir=\n"
     )
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((folder / "metrics.csv").read_text().splitlines()))
 
 
 def start(tmp_path: Path, *settings: str, folder: str = "run") -> subprocess.Popen:

@@ -83,7 +83,7 @@ class _Batch:
         compose = self._compose()
         compose.set_random_seed(seed)
         if not len(self.mirror):
-            return np.stack([_with_channel(compose(image=image)["image"]) for image in inputs]), targets
+            return np.stack([compose(image=image)["image"] for image in inputs]), targets
         pairs = [self._with_points(compose, image, points) for image, points in zip(inputs, targets, strict=True)]
         return np.stack([image for image, _ in pairs]), np.stack([points for _, points in pairs])
 
@@ -105,9 +105,4 @@ class _Batch:
         origin, right, down = moved[-3:]
         (ax, ay), (bx, by) = right - origin, down - origin
         moved = moved[:-3]
-        return _with_channel(changed["image"]), moved[self.mirror] if ax * by < ay * bx else moved
-
-
-def _with_channel(image: np.ndarray) -> np.ndarray:
-    """Give back the last axis of a grey image, which some transforms drop."""
-    return image if image.ndim == 3 else image[..., np.newaxis]
+        return changed["image"], moved[self.mirror] if ax * by < ay * bx else moved

@@ -1,5 +1,6 @@
 """Weights from files."""
 
+import warnings
 from pathlib import Path
 
 import keras
@@ -21,13 +22,15 @@ def load_weights(network: keras.Model, path: str, part: str | None = None) -> No
     file = Path(path).expanduser()
     try:
         if file.suffix != ".keras":
-            network.load_weights(file)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", UserWarning)  # Keras warns of a layer that the file lacks, and goes on
+                network.load_weights(file)
             return
         source = keras.models.load_model(file, compile=False)
         if part in [layer.name for layer in source.layers]:
             source = source.get_layer(part)
         _copy(source, network)
-    except (ValueError, TypeError, OSError, KeyError) as error:
+    except (ValueError, TypeError, OSError, KeyError, UserWarning) as error:
         cause = str(error).rpartition("Exception encountered: ")[2]  # after the whole config of the model
         reason = " ".join(cause.split())[:300]
         raise ConfigError(f"weights: {path} does not fit {network.name}: {reason}") from error
