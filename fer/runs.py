@@ -8,6 +8,8 @@ from fer.base import SPLITS, Augmentation, Dataset, Exporter, Loss, Model, Optim
 from fer.errors import ConfigError
 from fer.runtime import Runtime
 
+NOUNS = {"image": "images", "landmarks": "landmarks"}
+
 
 @dataclass(kw_only=True)
 class Training:
@@ -69,13 +71,11 @@ class TrainRun:
         check.between(self, "seed", 0, 2**32 - 1)
         spec = self.dataset.spec()
         if spec.kind != self.model.kind:
-            raise ConfigError(
-                f"model: takes {self.model.kind}s, but dataset {spec.name} has {spec.kind}s; choose another"
-            )
+            takes, has = (NOUNS[kind] for kind in (self.model.kind, spec.kind))
+            raise ConfigError(f"model: takes {takes}, but dataset {spec.name} has {has}; choose another")
         if spec.target not in self.model.targets:
-            raise ConfigError(
-                f"model: predicts {' or '.join(self.model.targets)}, but dataset {spec.name} has {spec.target}"
-            )
+            predicts = " or ".join(self.model.targets)
+            raise ConfigError(f"model: predicts {predicts}, but dataset {spec.name} has {spec.target}; choose another")
         if spec.target != self.loss.target:
             raise ConfigError(
                 f"loss: compares {self.loss.target}, but dataset {spec.name} has {spec.target}; "

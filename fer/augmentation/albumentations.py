@@ -82,10 +82,15 @@ class _Batch:
     def __call__(self, inputs: np.ndarray, targets: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
         compose = self._compose()
         compose.set_random_seed(seed)
+        changed = np.empty_like(inputs)
         if not len(self.mirror):
-            return np.stack([compose(image=image)["image"] for image in inputs]), targets
-        pairs = [self._with_points(compose, image, points) for image, points in zip(inputs, targets, strict=True)]
-        return np.stack([image for image, _ in pairs]), np.stack([points for _, points in pairs])
+            for index, image in enumerate(inputs):
+                changed[index] = compose(image=image)["image"]
+            return changed, targets
+        moved = np.empty_like(targets)
+        for index, (image, points) in enumerate(zip(inputs, targets, strict=True)):
+            changed[index], moved[index] = self._with_points(compose, image, points)
+        return changed, moved
 
     def _compose(self) -> Any:
         if not hasattr(self.local, "compose"):

@@ -232,7 +232,6 @@ def test_a_run_of_other_classes_gives_its_trunk(network, tmp_path):
     assert len(other.trainable_variables) > 100, "what was fixed in the run is not fixed here"
 
 
-@pytest.mark.filterwarnings("ignore:Skipping nested container:UserWarning")
 def test_a_h5_file_of_another_width_does_not_fit(tmp_path):
     file = tmp_path / "base.weights.h5"
     bare_base(alpha=0.5).save_weights(file)
