@@ -51,6 +51,20 @@ def test_mistakes_about_runs_are_one_line(command, tmp_path):
 
 
 @pytest.mark.slow
+def test_imagenet_weights_that_cannot_be_had_are_answered_in_one_line(command, monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    words = ("model=mobilenetv2", "model.weights=imagenet", "model.input_size=96", "training.epochs=6")
+    done = command("train.py", *QUICK, *words)
+    assert done.returncode == 2
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("error: model.weights=imagenet: Keras cannot download the weights (")
+    assert line.endswith(
+        "give a file with model.weights=<path of .h5 or .keras>, or start from nothing with model.weights=none"
+    )
+
+
+@pytest.mark.slow
 def test_any_model_smokes(command):
     for settings in (
         ["model=mobilenetv2", "model.alpha=0.35", "model.input_size=48"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import threading
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,8 @@ class Albumentations(Augmentation):
             return None
         if spec.kind != "image":
             raise ConfigError(f"augmentation: expected none, since {spec.name} has {spec.kind}, not images")
+        for index, transform in enumerate(self._transforms()):
+            _rehearse(f"transforms[{index}]", transform, spec)
         return _Batch(self._transforms, np.array(spec.mirror, np.int64))
 
     def _transforms(self) -> list[Any]:
@@ -71,6 +74,20 @@ def _transform(library: Any, index: int, entry: dict[str, Any]) -> Any:
         raise ConfigError(f"{where}: {name}: {' '.join(lines)}") from error
 
 
+def _rehearse(where: str, transform: Any, spec: DataSpec) -> None:
+    """Try a transform on one blank image, so that one that does not fit the data fails before the training starts."""
+    batch = _Batch(lambda: [transform], np.array(spec.mirror, np.int64))
+    transform.p = 1.0
+    image, points = np.zeros(spec.shape, np.uint8), np.full((spec.points, 2), spec.shape[0] / 2, np.float32)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of points that a change of colours alone has no use for
+            batch(image[np.newaxis], points[np.newaxis], 0)
+    except Exception as error:  # whatever a transform of the library raises
+        name, reason = type(transform).__name__, " ".join(str(error).split())[:200]
+        raise ConfigError(f"augmentation.{where}: {name} does not fit images of {spec.shape}: {reason}") from error
+
+
 class _Batch:
     """The Augment of a chain: a compose for each thread, since one keeps its random state."""
 
@@ -85,11 +102,12 @@ class _Batch:
         changed = np.empty_like(inputs)
         if not len(self.mirror):
             for index, image in enumerate(inputs):
-                changed[index] = compose(image=image)["image"]
+                changed[index] = _same(image, compose(image=image)["image"])
             return changed, targets
         moved = np.empty_like(targets)
         for index, (image, points) in enumerate(zip(inputs, targets, strict=True)):
-            changed[index], moved[index] = self._with_points(compose, image, points)
+            picture, its_points = self._with_points(compose, image, points)
+            changed[index], moved[index] = _same(image, picture), _same(points, its_points)
         return changed, moved
 
     def _compose(self) -> Any:
@@ -111,3 +129,10 @@ class _Batch:
         (ax, ay), (bx, by) = right - origin, down - origin
         moved = moved[:-3]
         return changed["image"], moved[self.mirror] if ax * by < ay * bx else moved
+
+
+def _same(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Demand that a transform kept size and type, which the batch's array would otherwise hide."""
+    if after.shape != before.shape or after.dtype != before.dtype:
+        raise ValueError(f"expected {before.dtype} {before.shape}, got {after.dtype} {after.shape}")
+    return after

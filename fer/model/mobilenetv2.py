@@ -122,14 +122,20 @@ class MobileNetV2(Model):
 
         from fer.nn.weights import load_weights
 
-        base = keras.applications.MobileNetV2(
-            input_shape=(self.input_size, self.input_size, 3),
-            alpha=self.alpha,
-            include_top=False,
-            pooling="avg",
-            weights="imagenet" if self.weights == "imagenet" else None,
-            name="base",
-        )
+        try:
+            base = keras.applications.MobileNetV2(
+                input_shape=(self.input_size, self.input_size, 3),
+                alpha=self.alpha,
+                include_top=False,
+                pooling="avg",
+                weights="imagenet" if self.weights == "imagenet" else None,
+                name="base",
+            )
+        except Exception as error:  # Keras raises nothing narrower where a download fails
+            raise ConfigError(
+                f"model.weights=imagenet: Keras cannot download the weights ({error}); "
+                "give a file with model.weights=<path of .h5 or .keras>, or start from nothing with model.weights=none"
+            ) from error
         if self.weights not in ("none", "imagenet") and not self.weights.endswith(".keras"):
             load_weights(base, self.weights)
         return base

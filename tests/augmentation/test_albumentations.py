@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -218,3 +219,28 @@ def test_a_wrong_transform_is_refused(entry, text):
 
 def test_a_transform_may_have_no_arguments():
     assert augment(classes(), {"HorizontalFlip": None}) is not None
+
+
+@pytest.mark.parametrize(
+    ("entry", "target", "text"),
+    [
+        (
+            {"Resize": {"height": 24, "width": 24}},
+            "classes",
+            "augmentation.transforms[0]: Resize does not fit images of (48, 48, 1): "
+            "expected uint8 (48, 48, 1), got uint8 (24, 24, 1)",
+        ),
+        (
+            {"ToFloat": {}},
+            "classes",
+            "augmentation.transforms[0]: ToFloat does not fit images of (48, 48, 1): "
+            "expected uint8 (48, 48, 1), got float32 (48, 48, 1)",
+        ),
+        ({"ThinPlateSpline": {}}, "points", "augmentation.transforms[0]: ThinPlateSpline does not fit images of "),
+    ],
+)
+def test_a_transform_that_does_not_fit_the_data_is_refused_before_the_training(entry, target, text):
+    run = compose("train", f"dataset.target={target}", f"loss={'mse' if target == 'points' else 'cross_entropy'}")
+    with pytest.raises(ConfigError) as caught:
+        replace(run.augmentation, transforms=[entry]).build(run.dataset.spec())
+    assert str(caught.value).startswith(text)
