@@ -85,12 +85,14 @@ class RunFolder:
         handler = logging.FileHandler(self.path / "run.log", encoding="utf-8")
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
         logger = logging.getLogger("fer")
+        level = logger.level
         logger.setLevel(logging.INFO)
         logger.addHandler(handler)
         try:
             yield
         finally:
             logger.removeHandler(handler)
+            logger.setLevel(level)
             handler.close()
 
     def write_history(self, rows: list[dict[str, Any]]) -> None:

@@ -13,6 +13,7 @@ import os
 import pkgutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -189,7 +190,6 @@ def main(name: str, command: Callable[[Any], None]) -> None:
         print(help_text(CONF, name))
         return
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra would print and exit itself otherwise
-    _log_to_terminal()
     register()
 
     def entry(config: DictConfig) -> None:
@@ -205,7 +205,8 @@ def main(name: str, command: Callable[[Any], None]) -> None:
             _remove_if_empty(output)
 
     try:
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(entry)()
+        with _log_to_terminal():
+            hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(entry)()
     except (HydraException, OmegaConfBaseException) as error:
         sys.exit(_fail(explain(error)))
     except OSError as error:
@@ -223,12 +224,19 @@ def _remove_if_empty(folder: Path) -> None:
         each.rmdir()
 
 
-def _log_to_terminal() -> None:
+@contextmanager
+def _log_to_terminal() -> Iterator[None]:
     """Show what `fer` logs as plain lines; the root logger is Hydra's."""
-    logger = logging.getLogger("fer")
+    logger, handler = logging.getLogger("fer"), logging.StreamHandler()
     logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
     logger.propagate = False
-    logger.addHandler(logging.StreamHandler())
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(logging.NOTSET)
+        logger.propagate = True
 
 
 def _fail(text: str) -> int:

@@ -1,7 +1,4 @@
-import sys
-
 import pytest
-from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 
 from fer import config
@@ -9,20 +6,15 @@ from fer.errors import ConfigError
 
 
 @pytest.fixture
-def error(monkeypatch, capfd, tmp_path):
-    """Return what a command line is answered with, run through the same door as train.py."""
+def error(command, tmp_path):
+    """Return what a command line is answered with."""
 
-    def run(*words: str, name: str = "train") -> str:
-        GlobalHydra.instance().clear()
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["train.py", *words])
-        with pytest.raises(SystemExit) as caught:
-            config.main(name, lambda run: None)
-        assert caught.value.code == 2
-        text = capfd.readouterr().err
-        assert text.count("\n") == 1, "one line"
+    def run(*words: str) -> str:
+        done = command("train.py", *words)
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1, "one line"
         assert not list(tmp_path.iterdir()), "nothing is left behind"
-        return text.strip()
+        return done.stderr.strip()
 
     return run
 
@@ -111,18 +103,12 @@ def test_a_mistake_in_an_experiment_names_the_file(error, tmp_path_factory, valu
     assert "experiment/mine.yaml" in text
 
 
-def test_a_users_own_experiment_runs(monkeypatch, tmp_path):
+def test_a_users_own_experiment_is_found(command, tmp_path):
     (tmp_path / "conf/experiment").mkdir(parents=True)
     (tmp_path / "conf/experiment/mine.yaml").write_text("# @package _global_\n# mine\nseed: 7\n")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["train.py", "--config-dir", "conf", "experiment=mine", "optimizer=sgd"])
-    received = []
-    GlobalHydra.instance().clear()
-    config.main("train", received.append)
-    [run] = received
-    assert (run.seed, type(run.optimizer).__name__) == (7, "Sgd")
-    assert run.choices["experiment"] == "mine"
-    assert run.folder.startswith(str(tmp_path / "outputs"))
+    done = command("train.py", "--config-dir", "conf", "experiment=mine", "optimizer=sgd", "--cfg", "job")
+    assert "\nseed: 7\n" in done.stdout
+    assert "  nesterov: true\n" in done.stdout
 
 
 def test_the_command_line_wins_over_the_experiment_and_the_experiment_over_the_group():

@@ -24,12 +24,12 @@ def test_train_evaluate_and_export_a_run(command, tmp_path):
 
     done = command("fer", "evaluate", "run=latest", "split=validation")
     assert done.returncode == 0, done.stderr
-    judged = json.loads((folder / "report_validation/metrics.json").read_text())
+    judged = json.loads((folder / "report_validation/metrics.json").read_text())["metrics"]
     assert judged["accuracy"] == pytest.approx(passport["monitor"]["value"])
 
     done = command("fer", "evaluate", "dataset.test=16", "output=elsewhere")
     assert done.returncode == 0, done.stderr
-    assert json.loads((tmp_path / "elsewhere/metrics.json").read_text())["samples"] == 16
+    assert json.loads((tmp_path / "elsewhere/metrics.json").read_text())["metrics"]["samples"] == 16
 
     done = command("export.py")
     assert done.returncode == 0, done.stderr
