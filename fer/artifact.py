@@ -2,6 +2,7 @@
 
 model.keras      the best network, without its optimizer
 manifest.json    the run's passport; written last, so that a folder without it is an unfinished run
+start.json       the passport as it was when the training began; what a resume is compared with
 config.yaml      the resolved config
 metrics.csv      a row an epoch
 run.log          what was printed
@@ -59,25 +60,36 @@ class RunFolder:
         """What a stopped training goes on from."""
         return self.path / "checkpoint"
 
-    def begin(self, config: str) -> None:
-        """Make the folder ready for a run.
+    @property
+    def stopped(self) -> bool:
+        """Whether there is something to go on from."""
+        return self.checkpoint.exists() and (self.path / "start.json").exists()
 
-        Args:
-            config: the resolved config as YAML.
+    def begin(self) -> None:
+        """Make the folder.
 
         Raises:
-            RunError: the folder holds a finished run, or a stopped one with another config.
+            RunError: it holds a finished run.
         """
         if self.manifest.exists():
             raise RunError(f"{self.path}: holds a finished run; choose another folder with hydra.run.dir=")
         self.path.mkdir(parents=True, exist_ok=True)
-        file = self.path / "config.yaml"
-        if self.checkpoint.exists() and file.exists() and file.read_text(encoding="utf-8") != config:
-            raise RunError(
-                f"{self.path}: holds a stopped run with another config (see config.yaml there); "
-                "give the same settings to go on with it, or choose another folder with hydra.run.dir="
-            )
-        write_text(file, config)
+
+    def write_start(self, config: str, passport: Mapping[str, Any]) -> None:
+        """Write down what the training begins with: the resolved config as YAML, and the passport so far."""
+        write_text(self.path / "config.yaml", config)
+        write_text(self.path / "start.json", json.dumps(passport, indent=2) + "\n")
+
+    def start(self) -> dict[str, Any]:
+        """Read the passport as it was at the start.
+
+        Raises:
+            RunError: it is missing or unreadable.
+        """
+        try:
+            return json.loads((self.path / "start.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self.path}: no readable start.json, so there is no stopped run to go on with") from error
 
     @contextmanager
     def log(self) -> Iterator[None]:
@@ -154,6 +166,27 @@ def find(run: str) -> RunFolder:
     return RunFolder(newest.parent)
 
 
+def find_unfinished(run: str) -> RunFolder:
+    """Return a stopped run's folder by its path, or the newest one for "latest".
+
+    Raises:
+        RunError: there is none, or it is finished.
+    """
+    if run == "latest":
+        starts = [file for root in RUN_ROOTS for file in Path(root).glob("**/start.json")]
+        unfinished = [file for file in starts if not file.with_name("manifest.json").exists()]
+        newest = max(unfinished, key=lambda file: file.stat().st_mtime_ns, default=None)
+        if newest is None:
+            raise RunError(f"run=latest: no stopped run below {' or '.join(RUN_ROOTS)}; give its folder")
+        return RunFolder(newest.parent)
+    folder = RunFolder(Path(run).expanduser())
+    if not folder.path.is_dir():
+        raise RunError(f"run={run}: no such folder")
+    if folder.manifest.exists():
+        raise RunError(f"run={run}: is finished; there is nothing to go on with")
+    return folder
+
+
 def _manifests() -> Iterator[Path]:
     for root in RUN_ROOTS:
         yield from Path(root).glob("**/manifest.json")
@@ -190,7 +223,17 @@ def environment() -> dict[str, Any]:
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
         "git": git(Path(__file__).parent),
+        "code": code(),
     }
+
+
+def code() -> str:
+    """Return a hash of the package's own sources."""
+    digest = hashlib.blake2b(digest_size=8)
+    package = Path(__file__).parent
+    for file in sorted(package.rglob("*.py")):
+        digest.update(f"{file.relative_to(package)}\n".encode() + file.read_bytes())
+    return digest.hexdigest()
 
 
 def git(folder: Path) -> dict[str, Any] | None:

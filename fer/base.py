@@ -72,7 +72,8 @@ class Samples:
     Attributes:
         source: all inputs of the dataset, usually a memory map: uint8 (n, height, width, channels) for images.
         rows: int64 (samples,), the rows of `source` that belong to this split.
-        targets: int64 (samples,) labels, or float32 (samples, points, 2) pixel coordinates (x, y).
+        targets: int64 (samples,) labels; float32 (samples, classes) probabilities, as votes give them; or float32
+            (samples, points, 2) pixel coordinates (x, y).
         names: where each sample came from, for people: "fer2013.csv.gz row 17" or a path. As long as `source`.
     """
 
@@ -178,9 +179,23 @@ class Augmentation(ABC):
     def build(self, spec: DataSpec) -> Augment | None:
         """Return the function that changes one batch, or None where nothing is changed."""
 
+    def on_device(self, spec: DataSpec) -> Draw | None:
+        """Return the function that draws what the device does to a batch, or None where nothing is changed.
+
+        Raises:
+            ConfigError: this augmentation cannot be done there.
+        """
+        if self.build(spec) is None:
+            return None
+        raise ConfigError("pipeline.on_device: this augmentation runs on the host; choose augmentation=affine or none")
+
 
 Augment = Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 """(inputs, targets, seed) -> (inputs, targets): a batch changed at random, the same for the same seed."""
+
+
+Draw = Callable[[int, np.random.Generator], dict[str, np.ndarray]]
+"""(count, random) -> parameters of what the device does to a batch (see fer.augmentation.affine)."""
 
 
 @dataclass(kw_only=True)
@@ -208,6 +223,10 @@ class Optimizer(ABC):
         plateau_factor: in (0, 1).
         plateau_patience: in epochs.
         clip_norm: largest norm of all gradients together; 0 for no limit.
+        accumulate: batches whose gradients are averaged before a step, for a larger batch than fits in memory.
+        ema: momentum of a moving average of the weights (Polyak & Juditsky 1992), which is then what is validated and
+            kept; such as 0.999; 0 for none.
+        layer_decay: factor on the rate from each layer to the one before it (see fer.nn.layerwise); 1 for none.
     """
 
     learning_rate: float
@@ -217,6 +236,9 @@ class Optimizer(ABC):
     plateau_factor: float
     plateau_patience: int
     clip_norm: float
+    accumulate: int
+    ema: float
+    layer_decay: float
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -227,12 +249,38 @@ class Optimizer(ABC):
         check.between(self, "plateau_factor", 0.01, 0.99)
         check.at_least(self, "plateau_patience", 1)
         check.at_least(self, "clip_norm", 0)
+        check.at_least(self, "accumulate", 1)
+        check.between(self, "ema", 0, 0.9999999)
+        check.between(self, "layer_decay", 0.01, 1)
         if self.schedule == "plateau" and self.warmup_epochs:
             raise ConfigError(f"warmup_epochs: expected 0 with schedule=plateau, got {self.warmup_epochs}")
 
     @abstractmethod
-    def build(self, rate: Any) -> keras.optimizers.Optimizer:
-        """Build the optimizer with a learning rate or a schedule of it (see fer.nn.schedules)."""
+    def build(self, rate: Any, factors: Sequence[float] = ()) -> keras.optimizers.Optimizer:
+        """Build the optimizer.
+
+        Args:
+            rate: a learning rate or a schedule of it (see fer.nn.schedules).
+            factors: on the rate of each trained variable; empty where they are all 1.
+        """
+
+    def _make(self, kind: type, rate: Any, factors: Sequence[float], **settings: Any) -> keras.optimizers.Optimizer:
+        """Build a Keras optimizer with its own settings and those that all have in common."""
+        if set(factors) - {1.0}:
+            from fer.nn.layerwise import layerwise
+
+            kind = layerwise(kind, factors)
+        optimizer = kind(
+            rate,
+            global_clipnorm=self.clip_norm or None,
+            gradient_accumulation_steps=self.accumulate if self.accumulate > 1 else None,
+            use_ema=self.ema > 0,
+            ema_momentum=self.ema,
+            **settings,
+        )
+        # `fit` would leave the averaged weights in place at its end, where a resumed training only begins
+        optimizer.finalize_variable_values = lambda variables: None
+        return optimizer
 
 
 class Tracking(Protocol):

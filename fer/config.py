@@ -32,8 +32,10 @@ from omegaconf.errors import (
 )
 
 from fer import base, runs
-from fer.errors import ConfigError, FerError, did_you_mean
+from fer.errors import ConfigError, FerError, Paused, did_you_mean
 from fer.help import help_text
+from fer.interruption import RESUME_ME
+from fer.resume import command_line
 from fer.runtime import Runtime
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
@@ -197,16 +199,24 @@ def main(name: str, command: Callable[[Any], None]) -> None:
         if "folder" in config:
             config.folder = str(output)
             config.choices = dict(HydraConfig.get().runtime.choices)
+            config.overrides = _words()
         try:
             command(load(config))
+        except Paused as error:
+            print(error, file=sys.stderr)
+            sys.exit(RESUME_ME)
         except FerError as error:
             sys.exit(_fail(str(error)))
         finally:
             _remove_if_empty(output)
 
     try:
+        if name == "train":
+            sys.argv[1:] = command_line(sys.argv[1:])
         with _log_to_terminal():
             hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(entry)()
+    except FerError as error:
+        sys.exit(_fail(str(error)))
     except (HydraException, OmegaConfBaseException) as error:
         sys.exit(_fail(explain(error)))
     except OSError as error:
@@ -214,6 +224,13 @@ def main(name: str, command: Callable[[Any], None]) -> None:
             raise
         advice = "free some space, or choose another folder with hydra.run.dir="
         sys.exit(_fail(f"cannot write {error.filename or 'a file'}: {error.strerror}; {advice}"))
+
+
+def _words() -> list[str]:
+    """Return the words that would compose this config again, those of a sweep's job included."""
+    hydra_config = HydraConfig.get()
+    added = [source.path for source in hydra_config.runtime.config_sources if source.provider == "command-line"]
+    return [*(f"--config-dir={path}" for path in added), *hydra_config.overrides.task]
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -20,6 +20,10 @@ class RunError(FerError):
     """A run folder that is missing, unfinished or cannot be written."""
 
 
+class Paused(FerError):  # noqa: N818  # it is no error
+    """A training that stopped with a checkpoint; the command exits with a code that says "resume me"."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return "; did you mean 'x'?" for the nearest known word, or an empty string where none is near."""
     near = difflib.get_close_matches(word, list(known), n=1)

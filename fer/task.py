@@ -29,6 +29,10 @@ class Task(ABC):
     def encode(self, targets: np.ndarray) -> np.ndarray:
         """Turn raw targets into the float32 array that the loss compares with the outputs."""
 
+    def labels(self, targets: np.ndarray) -> np.ndarray:
+        """Return int labels (n,) for targets that are classes or probabilities of them."""
+        return targets.argmax(axis=1) if targets.ndim == 2 else targets
+
     @abstractmethod
     def decode(self, outputs: np.ndarray) -> np.ndarray:
         """Turn a network's outputs into what the evaluation judges."""
@@ -45,8 +49,8 @@ class Classification(Task):
     mode = "max"
 
     def encode(self, targets: np.ndarray) -> np.ndarray:
-        """Turn labels (n,) into one-hot rows (n, classes)."""
-        return np.eye(len(self.spec.classes), dtype=np.float32)[targets]
+        """Turn labels (n,) into one-hot rows (n, classes); probabilities are such rows already."""
+        return targets if targets.ndim == 2 else np.eye(len(self.spec.classes), dtype=np.float32)[targets]
 
     def decode(self, outputs: np.ndarray) -> np.ndarray:
         """Return the probabilities (n, classes) as they are."""

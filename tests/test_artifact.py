@@ -19,7 +19,7 @@ def finished(tmp_path, monkeypatch):
 
     def make(name: str, when: int = 0) -> RunFolder:
         folder = RunFolder(Path("outputs/2026-01-01") / name)
-        folder.begin("name: x\n")
+        folder.begin()
         folder.model.write_bytes(name.encode())
         folder.finish({"name": name})
         os.utime(folder.manifest, ns=(when, when))
@@ -96,22 +96,19 @@ def test_a_manifest_of_a_newer_version_is_refused(finished):
 def test_a_finished_folder_is_not_written_again(finished):
     folder = finished("a")
     with pytest.raises(RunError) as caught:
-        folder.begin("name: x\n")
+        folder.begin()
     assert str(caught.value) == (f"{folder.path}: holds a finished run; choose another folder with hydra.run.dir=")
 
 
-def test_a_stopped_run_goes_on_only_with_its_own_config(tmp_path):
+def test_a_start_is_read_back(tmp_path):
     folder = RunFolder(tmp_path / "run")
-    folder.begin("seed: 1\n")
-    folder.checkpoint.mkdir()
-    folder.begin("seed: 1\n")
-    with pytest.raises(RunError) as caught:
-        folder.begin("seed: 2\n")
-    assert str(caught.value) == (
-        f"{folder.path}: holds a stopped run with another config (see config.yaml there); "
-        "give the same settings to go on with it, or choose another folder with hydra.run.dir="
-    )
+    folder.begin()
+    folder.write_start("seed: 1\n", {"code": "c"})
+    assert folder.start() == {"code": "c"}
     assert (folder.path / "config.yaml").read_text() == "seed: 1\n"
+    assert not folder.stopped
+    folder.checkpoint.mkdir()
+    assert folder.stopped
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):

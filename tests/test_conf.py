@@ -5,7 +5,9 @@ import pytest
 from fer.config import CONF, RUNS, compose, recipe
 from fer.help import help_text
 
-GROUPS = [path for path in sorted(CONF.iterdir()) if path.is_dir() and path.name not in ("experiment", "export")]
+GROUPS = [
+    path for path in sorted(CONF.iterdir()) if path.is_dir() and path.name not in ("experiment", "debug", "export")
+]
 CHOICES = [(group.name, choice.stem) for group in GROUPS for choice in sorted(group.glob("*.yaml"))]
 EXPERIMENTS = [path.stem for path in sorted((CONF / "experiment").glob("*.yaml"))]
 
@@ -30,6 +32,12 @@ def test_every_choice_composes_and_loads(group, choice):
     run = compose("train", f"{group}={choice}", *needs.get((group, choice), []))
     assert run.choices == {}
     assert getattr(run, group) is not None
+
+
+@pytest.mark.parametrize("preset", ["fast", "overfit_one_batch", "profile"])
+def test_every_debug_preset_composes_and_loads(preset):
+    run = compose("train", f"debug={preset}")
+    assert (run.pipeline.take, run.training.profile) != ("all", False)
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)

@@ -2,6 +2,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -24,8 +25,7 @@ def _environment(monkeypatch):
 
 
 def runtime(**settings) -> Runtime:
-    defaults = {"backend": "tensorflow", "precision": "float32", "xla": "auto", "deterministic": False, "threads": 0}
-    return Runtime(**{**defaults, **settings})
+    return replace(compose("train").runtime, **settings)
 
 
 @pytest.mark.parametrize(
@@ -131,9 +131,9 @@ def test_other_threads_are_refused_once_tensorflow_has_started():
 def test_xla_is_on_for_a_gpu_alone_unless_told(monkeypatch):
     assert runtime(xla="on").jit() is True
     assert runtime(xla="off").jit() is False
-    monkeypatch.setattr(Runtime, "device", lambda self: "CPU")
+    monkeypatch.setattr(Runtime, "_gpus", lambda self: [])
     assert runtime().jit() is False
-    monkeypatch.setattr(Runtime, "device", lambda self: "NVIDIA H200")
+    monkeypatch.setattr(Runtime, "_gpus", lambda self: ["GPU:0"])
     assert runtime().jit() == "auto"
     assert runtime(backend="jax").jit() == "auto"
 
@@ -145,10 +145,9 @@ def python(code: str) -> str:
 
 @pytest.mark.slow
 def test_threads_are_those_of_tensorflow():
-    settings = "backend='tensorflow', precision='float32', xla='auto', deterministic=False, threads=3"
     assert python(
-        "from fer.runtime import Runtime\n"
-        f"runtime = Runtime({settings})\n"
+        "from fer.config import compose\n"
+        "runtime = compose('train', 'runtime.threads=3').runtime\n"
         "runtime.apply(0)\n"
         "import keras, tensorflow as tf\n"
         "keras.ops.ones(1)\n"
@@ -161,11 +160,10 @@ def test_threads_are_those_of_tensorflow():
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("jax") is not None, reason="JAX is installed")
 def test_a_backend_that_is_not_installed_is_named():
-    settings = "backend='jax', precision='float32', xla='auto', deterministic=False, threads=0"
     text = python(
-        "from fer.runtime import Runtime\n"
+        "from fer.config import compose\n"
         "from fer.errors import ConfigError\n"
-        f"try: Runtime({settings}).apply(0)\n"
+        "try: compose('train', 'runtime=jax').runtime.apply(0)\n"
         "except ConfigError as error: print(error)"
     )
     assert text.startswith("runtime.backend=jax: the package jax is not installed; ")

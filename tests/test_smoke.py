@@ -116,7 +116,7 @@ def test_a_killed_run_goes_on_and_looks_unfinished_until_then(tmp_path):
     small = ("model.filters=[4]", "model.kernels=[3]", "model.units=[8]")
     settings = (*small, "training.epochs=40", "training.patience=0", "augmentation=light", "dataset.train=512")
     killed = start(tmp_path, *settings)
-    wait_for(killed, tmp_path / "run/checkpoint/last.npz")
+    wait_for(killed, tmp_path / "run/metrics.csv")
     killed.kill()
     killed.wait()
     assert not (tmp_path / "run/manifest.json").exists()
@@ -147,7 +147,7 @@ def test_a_full_disk_is_named_and_leaves_nothing_finished(tmp_path):
     done = subprocess.run(limited, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 2, done.stderr
     assert re.search(
-        r"error: cannot write .*run/checkpoint/\.best\.partial\.npz: File too large; "
+        r"error: cannot write .*run/checkpoint/\.best-00000\.partial\.npz: File too large; "
         r"free some space, or choose another folder with hydra\.run\.dir=\n$",
         done.stderr,
     ), done.stderr

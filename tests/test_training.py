@@ -8,10 +8,10 @@ import keras
 import numpy as np
 import pytest
 
-from fer import training
+from fer import checkpoint, interruption, profile, training
 from fer.artifact import RunFolder
 from fer.config import compose
-from fer.errors import ConfigError, RunError
+from fer.errors import ConfigError, Paused, RunError
 
 TINY = (
     "model.input_size=24",
@@ -83,7 +83,7 @@ def test_the_saved_network_is_the_judged_one_and_carries_no_optimizer(smoke):
 def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(smoke):
     settings = (*TINY, "training.epochs=2", "augmentation=light", "training.balance=oversample")
     first = train(smoke(*settings, folder="a")).folder
-    again = train(smoke(*settings, "training.workers=3", folder="b")).folder
+    again = train(smoke(*settings, "pipeline.workers=3", folder="b")).folder
     other = train(smoke(*settings, "seed=1", folder="c")).folder
     assert without_time(first) == without_time(again)
     assert equal(weights(first), weights(again))
@@ -95,7 +95,7 @@ def test_a_run_stopped_between_epochs_ends_with_the_same_weights(smoke, monkeypa
     whole = train(smoke(*settings, folder="whole")).folder
     stopped = smoke(*settings, folder="stopped")
     crash_after(monkeypatch, epochs=2)
-    with pytest.raises(MemoryError):
+    with pytest.raises(SystemError):
         train(stopped)
     assert not RunFolder(Path(stopped.folder)).manifest.exists()
     monkeypatch.undo()
@@ -116,10 +116,120 @@ def test_a_staged_run_stopped_in_its_second_stage_ends_with_the_same_weights(smo
     assert [row["stage"] for row in rows(whole)] == ["head", "head", "fine-tune", "fine-tune"]
     stopped = smoke(*settings, folder="stopped")
     crash_after(monkeypatch, epochs=3)
-    with pytest.raises(MemoryError):
+    with pytest.raises(SystemError):
         train(stopped)
     monkeypatch.undo()
     assert equal(weights(whole), weights(train(stopped).folder))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("augmentation=light", "training.balance=class_balanced", "mixing.mixup=0.2"),
+        (
+            "augmentation=affine",
+            "pipeline.on_device=true",
+            "optimizer.ema=0.9",
+            "optimizer.accumulate=2",
+            "mixing.cutmix=1",
+        ),
+    ],
+)
+def test_a_run_asked_to_end_inside_an_epoch_ends_with_the_same_weights(smoke, monkeypatch, settings):
+    settings = (*TINY, "training.epochs=3", "optimizer.learning_rate=0.01", "optimizer.layer_decay=0.9", *settings)
+    whole = train(smoke(*settings, folder="whole")).folder
+    stopped = smoke(*settings, folder="stopped")
+    calls = iter(range(100))
+    monkeypatch.setattr(interruption, "asked", lambda: next(calls) >= 6)  # 4 steps an epoch, and its end
+    with pytest.raises(Paused) as caught:
+        train(stopped)
+    assert str(caught.value) == (
+        "asked to end (SIGTERM); stopped after epoch 1, step 1; "
+        f"`python train.py run={stopped.folder} resume=true` goes on with it"
+    )
+    monkeypatch.undo()
+    resumed = train(stopped).folder
+    assert equal(weights(whole), weights(resumed))
+    assert without_time(whole) == without_time(resumed)
+
+
+def test_a_run_pauses_after_as_many_epochs_as_it_is_told_and_goes_on(smoke):
+    settings = (*TINY, "training.epochs=3")
+    with pytest.raises(Paused, match=r"^training\.pause_after=1; stopped after epoch 1, step 0; "):
+        train(smoke(*settings, "training.pause_after=1"))
+    run = smoke(*settings, "training.pause_after=3", "resume=true")
+    assert RunFolder(train(run).folder).passport()["epochs"] == 3
+    with pytest.raises(RunError, match=r": holds a finished run; choose another folder with hydra\.run\.dir=$"):
+        train(run)
+
+
+def test_the_state_is_kept_inside_an_epoch_too(smoke, monkeypatch):
+    written = []
+    monkeypatch.setattr(checkpoint.Checkpoints, "_write", lambda self, progress, *_: written.append(progress["step"]))
+    monkeypatch.setattr(checkpoint.Checkpoints, "best", lambda self: [])
+    monkeypatch.setattr(checkpoint, "assign", lambda *_: None)
+    train(smoke(*TINY, "training.checkpoint_minutes=1e-9"))
+    assert written == [1, 2, 3, 0]
+
+
+def test_a_resume_into_something_else_is_refused_unless_forced(smoke):
+    settings = (*TINY, "training.epochs=2")
+    with pytest.raises(Paused):
+        train(smoke(*settings, "training.pause_after=1"))
+    other = (*settings, "optimizer.learning_rate=0.01", "dataset.train=48", "pipeline.workers=2")
+    with pytest.raises(RunError) as caught:
+        train(smoke(*other))
+    text = str(caught.value)
+    assert ": holds a stopped run, and since its start there are changes: dataset.train was 64, is 48; " in text
+    assert "optimizer.learning_rate was 0.001, is 0.01; splits.train.fingerprint was " in text
+    assert "workers" not in text
+    assert text.endswith(
+        "; undo them, choose another folder with hydra.run.dir=, or go on all the same with force=true"
+    )
+    assert train(smoke(*other, "force=true")).folder
+
+
+def test_resume_without_a_checkpoint_is_refused(smoke):
+    with pytest.raises(
+        RunError, match=r"resume=true, but there is no checkpoint to go on from; leave it out to begin$"
+    ):
+        train(smoke(*TINY, "resume=true"))
+
+
+def test_out_of_memory_is_explained(smoke, monkeypatch):
+    def exhausted(*_):
+        raise MemoryError("Unable to allocate 80 GiB")
+
+    monkeypatch.setattr(training.Fit, "_run_stage", exhausted)
+    with pytest.raises(RunError, match=r"^out of memory with training\.batch_size=16; try training\.batch_size=8 "):
+        train(smoke(*TINY))
+
+
+def test_a_student_learns_from_a_teacher(smoke):
+    teacher = train(smoke(*TINY, folder="teacher")).folder
+    student = smoke(*TINY, f"distill.teacher={teacher}", "distill.weight=1", "training.epochs=3", folder="student")
+    assert train(student).metrics["samples"] == 32
+    with pytest.raises(
+        ConfigError, match=r"^distill\.teacher: expected shape \[32, 32, 1\] as in dataset synthetic, got"
+    ):
+        smoke(*TINY, f"distill.teacher={teacher}", "dataset.size=32")
+
+
+def test_one_batch_is_learned_by_heart(smoke):
+    run = smoke(
+        *TINY, "model.dropout=0", "model.units=[32]", "debug=overfit_one_batch", "optimizer.learning_rate=0.01",
+        "dataset.train=16", "training.epochs=60",
+    )  # fmt: skip
+    assert train(run).metrics["accuracy"] == 1.0
+
+
+def test_a_profile_names_the_slowest_part(smoke):
+    run = smoke(*TINY, "augmentation=light", "debug=profile")
+    run.runtime.apply(run.seed)
+    spent = profile.measure(run)
+    assert set(spent) == {"read", "augment", "transfer", "step"}
+    assert all(value > 0 for value in spent.values())
+    assert f"slowest: {max(spent, key=spent.get)}; host " in profile.table(spent)
 
 
 def crash_after(monkeypatch, epochs):
@@ -129,7 +239,7 @@ def crash_after(monkeypatch, epochs):
     def on_epoch_end(self, epoch, logs=None):
         original(self, epoch, logs)
         if epoch + 1 == epochs:
-            raise MemoryError
+            raise SystemError
 
     monkeypatch.setattr(training.Keeper, "on_epoch_end", on_epoch_end)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,10 +31,8 @@ class Adam(Optimizer):
         check.between(self, "beta_1", 0, 0.9999999)
         check.between(self, "beta_2", 0, 0.9999999)
 
-    def build(self, rate: Any) -> keras.optimizers.Optimizer:
+    def build(self, rate: Any, factors: Sequence[float] = ()) -> keras.optimizers.Optimizer:
         """Build the optimizer."""
         import keras
 
-        return keras.optimizers.Adam(
-            rate, beta_1=self.beta_1, beta_2=self.beta_2, global_clipnorm=self.clip_norm or None
-        )
+        return self._make(keras.optimizers.Adam, rate, factors, beta_1=self.beta_1, beta_2=self.beta_2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -33,14 +34,15 @@ class AdamW(Optimizer):
         check.between(self, "beta_2", 0, 0.9999999)
         check.at_least(self, "weight_decay", 0)
 
-    def build(self, rate: Any) -> keras.optimizers.Optimizer:
+    def build(self, rate: Any, factors: Sequence[float] = ()) -> keras.optimizers.Optimizer:
         """Build the optimizer."""
         import keras
 
-        return keras.optimizers.AdamW(
+        return self._make(
+            keras.optimizers.AdamW,
             rate,
+            factors,
             beta_1=self.beta_1,
             beta_2=self.beta_2,
             weight_decay=self.weight_decay,
-            global_clipnorm=self.clip_norm or None,
         )

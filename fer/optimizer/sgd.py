@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,14 +33,15 @@ class Sgd(Optimizer):
         check.between(self, "momentum", 0, 0.9999999)
         check.at_least(self, "weight_decay", 0)
 
-    def build(self, rate: Any) -> keras.optimizers.Optimizer:
+    def build(self, rate: Any, factors: Sequence[float] = ()) -> keras.optimizers.Optimizer:
         """Build the optimizer."""
         import keras
 
-        return keras.optimizers.SGD(
+        return self._make(
+            keras.optimizers.SGD,
             rate,
+            factors,
             momentum=self.momentum,
             nesterov=self.nesterov,
             weight_decay=self.weight_decay or None,
-            global_clipnorm=self.clip_norm or None,
         )

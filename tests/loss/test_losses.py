@@ -50,3 +50,11 @@ def test_smoothing_out_of_range_is_refused(value):
     with pytest.raises(ConfigError) as caught:
         cross_entropy(value)
     assert str(caught.value) == f"loss.label_smoothing: expected a value from 0 to 0.99, got {value}"
+
+
+def test_focal_loss_by_hand():
+    loss = compose("train", "loss=focal", "loss.gamma=2").loss.build(CLASSES)
+    truth, predicted = TRUTH[:1], np.array([[0.9, 0.05, 0.03, 0.02]])
+    assert float(loss(truth, predicted)) == pytest.approx(-(0.1**2) * np.log(0.9), rel=1e-4)
+    plain = compose("train", "loss=focal", "loss.gamma=0").loss.build(CLASSES)
+    assert float(plain(truth, predicted)) == pytest.approx(-np.log(0.9), rel=1e-4)
