@@ -182,3 +182,14 @@ def wait_for(run: subprocess.Popen, file: Path) -> None:
         assert run.poll() is None, "the training ended"
         time.sleep(0.05)
     raise AssertionError(f"{file} did not appear")
+
+
+@pytest.mark.slow
+def test_two_devices_learn_as_one_does(command, tmp_path):
+    words = (*QUICK, "model.dropout=0", "training.epochs=3")
+    for count in (1, 2):
+        done = command("train.py", *words, f"runtime.devices={count}", f"hydra.run.dir={count}")
+        assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "2/manifest.json").read_text())["device"] == "2 CPU"
+    losses = [[float(row["loss"]) for row in table(tmp_path / name)] for name in ("1", "2")]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
