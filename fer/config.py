@@ -55,6 +55,7 @@ GROUPS: dict[str, type] = {
 RUNS: dict[str, type] = {
     "train": runs.TrainRun,
     "evaluate": runs.EvaluateRun,
+    "combine": runs.CombineRun,
     "prepare": runs.PrepareRun,
     "export": runs.ExportRun,
 }

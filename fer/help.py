@@ -9,6 +9,7 @@ EXAMPLES = {
         "python train.py -m model=cnn48,mobilenetv2 seed=1,2,3",
     ),
     "evaluate": ("python -m fer evaluate run=latest split=validation",),
+    "combine": ("python -m fer combine runs=[outputs/a,outputs/b] by=outputs",),
     "prepare": ("python -m fer prepare dataset=fer2013",),
     "export": ("python export.py run=latest export=fp32",),
 }

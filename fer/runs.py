@@ -189,12 +189,14 @@ class EvaluateRun:
         split: "train", "validation" or "test".
         dataset: changes to the run's own dataset settings, such as `dataset.path=/elsewhere`.
         output: where the report goes; by default `report` (the test split) or `report_<split>` in the run folder.
+        tta: test-time augmentation: "none", "flip" or "ten" (see fer.evaluation.views); the report says so.
         batch_size: samples at a time.
         runtime: backend and device.
     """
 
     run: str
     split: str
+    tta: str
     dataset: dict[str, Any] = field(default_factory=dict)
     output: str | None
     batch_size: int
@@ -203,6 +205,39 @@ class EvaluateRun:
     def __post_init__(self) -> None:
         """Check the ranges."""
         check.one_of(self, "split", SPLITS)
+        check.one_of(self, "tta", ("none", "flip", "ten"))
+        check.at_least(self, "batch_size", 1)
+
+
+@dataclass(kw_only=True)
+class CombineRun:
+    """`python -m fer combine`: several finished runs as one.
+
+    Attributes:
+        runs: their folders, two or more.
+        by: "outputs" (an ensemble) or "weights" (their mean).
+        name: of the new run.
+        batch_size: samples at a time.
+        runtime: backend and device.
+        folder: where the new run is written; Hydra sets it.
+        choices: set with it, and
+        overrides: the words of the command line.
+    """
+
+    runs: list[str]
+    by: str
+    name: str
+    batch_size: int
+    runtime: Runtime
+    folder: str = ""
+    choices: dict[str, Any] = field(default_factory=dict)
+    overrides: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if len(self.runs) < 2:
+            raise ConfigError(f"runs: expected two or more, got {self.runs}; give them as runs=[outputs/a,outputs/b]")
+        check.one_of(self, "by", ("outputs", "weights"))
         check.at_least(self, "batch_size", 1)
 
 

@@ -34,10 +34,12 @@ def evaluate(run: EvaluateRun) -> None:
         history=folder.history(),
         facts=passport,
         batch_size=run.batch_size,
+        tta=run.tta,
     )
 
 
 def _output(run: EvaluateRun, folder: artifact.RunFolder) -> Path:
     if run.output:
         return Path(run.output)
-    return folder.report if run.split == "test" else folder.path / f"report_{run.split}"
+    words = [run.split] * (run.split != "test" or run.tta != "none") + [run.tta] * (run.tta != "none")
+    return folder.path / "_".join(["report", *words])

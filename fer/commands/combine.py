@@ -1,0 +1,64 @@
+"""`python -m fer combine`: several finished runs as one that is judged, exported and used like any other."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from fer import artifact
+from fer.config import restore
+from fer.errors import ConfigError
+from fer.runs import CombineRun
+from fer.task import task_of
+
+
+def combine(run: CombineRun) -> None:
+    """Combine the runs, judge the result on validation and test, and leave a run folder."""
+    members = [artifact.find(name) for name in run.runs]
+    passports = [member.passport() for member in members]
+    for key in ("contract", "splits"):
+        if any(passport[key] != passports[0][key] for passport in passports):
+            raise ConfigError(f"runs: expected runs of the same data, but they differ in {key}; choose others")
+    first = passports[0]
+    dataset = restore("dataset", first["recipes"]["dataset"], first["config"]["dataset"], {})
+    folder = artifact.RunFolder(Path(run.folder))
+    folder.begin()
+    run.runtime.apply(seed=0)
+    import keras  # its backend is chosen by now
+
+    from fer.evaluation.judge import judge
+    from fer.nn.ensembles import averaged, ensemble
+    from fer.training import save_network
+
+    networks = [keras.models.load_model(member.model, compile=False) for member in members]
+    network = averaged(networks) if run.by == "weights" else ensemble(networks)
+    task, score = task_of(dataset.spec()), task_of(dataset.spec()).score
+    passport: dict[str, Any] = {
+        **{key: first[key] for key in ("contract", "recipes", "config", "choices", "seed", "splits")},
+        **artifact.environment(),
+        "name": run.name,
+        "command": " ".join(sys.argv),
+        "combined": {"by": run.by, "runs": [_brief(*each) for each in zip(members, passports, strict=True)]},
+        "parameters": network.count_params(),
+        "backend": run.runtime.backend,
+        "device": run.runtime.hardware(),
+    }
+    save_network(network, folder)
+    common: dict[str, Any] = {"history": [], "facts": passport, "batch_size": run.batch_size}
+    chosen = judge(
+        network,
+        task,
+        dataset.load("validation"),
+        split="validation",
+        output=folder.path / "report_validation",
+        **common,
+    )
+    passport["monitor"] = {"name": f"val_{score}", "value": chosen[score]}
+    metrics = chosen
+    if "test" in dataset.available():
+        metrics = judge(network, task, dataset.load("test"), split="test", output=folder.report, **common)
+    judged = "test" if "test" in dataset.available() else "validation"
+    folder.finish({**passport, "judged": judged, "metrics": metrics})
+
+
+def _brief(member: artifact.RunFolder, passport: dict[str, Any]) -> dict[str, Any]:
+    return {"folder": str(member.path), **{key: passport[key] for key in ("name", "seed", "weights_sha256")}}
