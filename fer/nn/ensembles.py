@@ -11,8 +11,8 @@ from fer.errors import ConfigError
 def averaged(networks: Sequence[keras.Model]) -> keras.Model:
     """Return a network with the mean of the weights of several of one architecture.
 
-    Model soups (Wortsman et al. 2022, arXiv:2203.05482): it pays for networks that were fine-tuned from the same weights;
-    those from other random weights do not average.
+    Model soups (Wortsman et al. 2022, arXiv:2203.05482): it pays for networks that were fine-tuned from the same
+    weights; those from other random weights do not average.
 
     Raises:
         ConfigError: they are not of one architecture.
