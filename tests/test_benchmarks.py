@@ -15,6 +15,7 @@ import pytest
         ("reading", 2),
         pytest.param("memory", 3, marks=pytest.mark.slow),
         pytest.param("pipeline", 4, marks=pytest.mark.slow),
+        pytest.param("resume", 3, marks=pytest.mark.slow),
     ],
 )
 def test_short_form_prints_its_table(command: Callable[..., CompletedProcess], name: str, rows: int) -> None:
