@@ -21,6 +21,10 @@ from fer.errors import ConfigError
 if TYPE_CHECKING:
     import keras
 
+    from fer.search.loop import Search
+    from fer.search.space import Parameter
+    from fer.search.trial import Goal
+
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
@@ -326,6 +330,33 @@ class Exporter(ABC):
     @abstractmethod
     def write(self, network: keras.Model, path: Path) -> Path:
         """Write the network in this format at `path` (without a suffix) and return the file."""
+
+
+@dataclass(kw_only=True)
+class Tuner(ABC):
+    """How better settings are searched.
+
+    Attributes:
+        space: the keys that are tried and their values (see fer.search.space); conf/tuner/space/ has one a model.
+        parallel: trials at a time: each has a GPU of its own where there are some, in turns.
+        time_limit: minutes of a trial, after which it is stopped and counts as failed; 0 for none.
+        seed: of the choice of trials.
+    """
+
+    space: dict[str, Any]
+    parallel: int
+    time_limit: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check.at_least(self, "parallel", 1)
+        check.at_least(self, "time_limit", 0)
+        check.at_least(self, "seed", 0)
+
+    @abstractmethod
+    def search(self, space: Sequence[Parameter], goal: Goal, folder: Path, epochs: int) -> Search:
+        """Open the search that `folder` remembers, or begin one; `epochs` are those of a whole training."""
 
 
 def batched(length: int, size: int) -> Iterator[slice]:

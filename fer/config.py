@@ -5,14 +5,16 @@ fer/model/mobilenetv2.py; `load` turns the composed whole into dataclasses, and 
 A config names no code to run (no `_target_`), so one that came with a downloaded run cannot either.
 """
 
+import copy
 import errno
 import importlib
 import inspect
 import logging
 import os
 import pkgutil
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -20,6 +22,7 @@ from typing import Any, cast
 
 import hydra
 from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -51,14 +54,19 @@ GROUPS: dict[str, type] = {
     "optimizer": base.Optimizer,
     "tracker": base.Tracker,
     "export": base.Exporter,
+    "tuner": base.Tuner,
 }
 RUNS: dict[str, type] = {
     "train": runs.TrainRun,
+    "tune": runs.TuneRun,
     "evaluate": runs.EvaluateRun,
     "combine": runs.CombineRun,
     "prepare": runs.PrepareRun,
     "export": runs.ExportRun,
 }
+
+SWEEP = {"train": "hydra.sweep.dir=", "tune": "hydra.run.dir="}
+"""What `sweep=<folder>` stands for."""
 
 
 def recipes(group: str) -> Iterator[tuple[str, type]]:
@@ -136,12 +144,49 @@ def compose(name: str, *overrides: str) -> Any:
         3
     """
     register()
+    return load(_composed(name, list(overrides)))
+
+
+class Variants:
+    """Many variants of one command's config: composed once for each choice of groups, then only changed and checked."""
+
+    def __init__(self, name: str, words: Sequence[str]) -> None:
+        """Keep what all variants share: the command and the words of its command line."""
+        self.name = name
+        self.words = list(words)
+        self._composed: dict[tuple[str, ...], DictConfig] = {}
+
+    def __call__(self, values: Mapping[str, Any]) -> Any:
+        """Load the variant with some values, by their full keys; a group's key takes a choice.
+
+        Raises:
+            ConfigError: a key is unknown, or a value is of the wrong type or out of range.
+        """
+        groups = tuple(f"{key}={value}" for key, value in values.items() if (CONF / key).is_dir())
+        try:
+            if groups not in self._composed:
+                self._composed[groups] = _composed(self.name, [*self.words, *groups])
+            config = copy.deepcopy(self._composed[groups])
+            for key, value in values.items():
+                if f"{key}={value}" not in groups:
+                    OmegaConf.update(config, key, value)
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ConfigError(explain(error)) from error
+        return load(config)
+
+
+def _composed(name: str, words: list[str]) -> DictConfig:
+    folders = [word.partition("=")[2] for word in words if word.startswith("--config-dir=")]
+    overrides = [word for word in words if not word.startswith("--")]
+    if folders:
+        overrides.append(f"hydra.searchpath=[{','.join(folders)}]")
+    GlobalHydra.instance().clear()  # a command that composes another one's config is done with its own
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        config = hydra.compose(name, list(overrides), return_hydra_config=True)
+        config = hydra.compose(name, overrides, return_hydra_config=True)
     HydraConfig.instance().set_config(config)
     with open_dict(config):
         del config["hydra"]
-    return load(config)
+    return config
 
 
 def restore(group: str, name: str, values: dict[str, Any], changes: dict[str, Any]) -> Any:
@@ -192,6 +237,7 @@ def main(name: str, command: Callable[[Any], None]) -> None:
     if {"-h", "--help"} & set(sys.argv[1:]):
         print(help_text(CONF, name))
         return
+    sys.argv[1:] = [re.sub("^sweep=", SWEEP.get(name, "sweep="), word) for word in sys.argv[1:]]
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra would print and exit itself otherwise
     register()
 

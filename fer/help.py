@@ -12,6 +12,10 @@ EXAMPLES = {
     "combine": ("python -m fer combine runs=[outputs/a,outputs/b] by=outputs",),
     "prepare": ("python -m fer prepare dataset=fer2013",),
     "export": ("python export.py run=latest export=fp32",),
+    "tune": (
+        "python tune.py model=cnn48 tuner=hyperband",
+        "python tune.py model=mobilenetv2 dataset=fer2013 tuner=bayesian tuner.trials=30 tuner.parallel=2",
+    ),
 }
 
 

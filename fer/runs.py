@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fer import artifact, check
-from fer.base import SPLITS, Augmentation, Dataset, DataSpec, Exporter, Loss, Model, Optimizer, Tracker
+from fer.base import SPLITS, Augmentation, Dataset, DataSpec, Exporter, Loss, Model, Optimizer, Tracker, Tuner
 from fer.errors import ConfigError
 from fer.mixing import Mixing
 from fer.runtime import Runtime
@@ -178,6 +178,17 @@ class TrainRun:
             self.augmentation.on_device(spec)
         self.distill.check(spec)
         self.model.stages(self.training.epochs)
+
+
+@dataclass(kw_only=True)
+class TuneRun(TrainRun):
+    """`python tune.py`: search for better settings of a training.
+
+    Attributes:
+        tuner: how.
+    """
+
+    tuner: Tuner
 
 
 @dataclass(kw_only=True)

@@ -2,11 +2,14 @@
 
 import pytest
 
-from fer.config import CONF, RUNS, compose, recipe
+from fer.config import CONF, RUNS, Variants, compose, recipe
 from fer.help import help_text
+from fer.search.space import extremes, parse
 
 GROUPS = [
-    path for path in sorted(CONF.iterdir()) if path.is_dir() and path.name not in ("experiment", "debug", "export")
+    path
+    for path in sorted(CONF.iterdir())
+    if path.is_dir() and path.name not in ("experiment", "debug", "export", "tuner", "hydra")
 ]
 CHOICES = [(group.name, choice.stem) for group in GROUPS for choice in sorted(group.glob("*.yaml"))]
 EXPERIMENTS = [path.stem for path in sorted((CONF / "experiment").glob("*.yaml"))]
@@ -48,6 +51,20 @@ def test_every_experiment_composes_and_loads(experiment):
 @pytest.mark.parametrize("choice", [path.stem for path in sorted((CONF / "export").glob("*.yaml"))])
 def test_every_export_composes_and_loads(choice):
     assert compose("export", f"export={choice}").export is not None
+
+
+@pytest.mark.parametrize("choice", [path.stem for path in sorted((CONF / "tuner").glob("*.yaml"))])
+def test_every_tuner_composes_and_loads(choice):
+    assert compose("tune", f"tuner={choice}").tuner is not None
+
+
+@pytest.mark.parametrize("model", [path.stem for path in sorted((CONF / "tuner/space").glob("*.yaml"))])
+def test_every_space_fits_its_model(model):
+    words = [f"model={model}", "model.weights=none"]
+    run = compose("tune", *words)
+    variants = Variants("train", words)
+    for values in extremes(parse(run.tuner.space, {"model": model, "optimizer": "adamw"})):
+        variants({"optimizer": "adamw", **values})
 
 
 @pytest.mark.parametrize("name", sorted(RUNS))

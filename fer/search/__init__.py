@@ -1,0 +1,1 @@
+"""Searches over settings: the space, the trials and their processes, and what remembers them."""

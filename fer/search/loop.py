@@ -1,0 +1,99 @@
+"""The loop of a search: ask for trials, run them side by side, tell what came of them."""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from fer.process import Lock, Stop, devices
+from fer.search.trial import Goal, Outcome, Run, Trial, found, introduce
+
+log = logging.getLogger(__name__)
+
+
+class Search(Protocol):
+    """What chooses the trials and remembers them."""
+
+    goal: Goal
+    locks: dict[str, Lock]
+
+    def ask(self) -> Trial | None:
+        """Return a trial to run now, with its lock taken; None where none can start yet, or any more."""
+
+    def tell(self, trial: Trial, outcome: Outcome | None) -> None:
+        """Record what came of a trial and release its lock; None leaves it to be taken up again."""
+
+    def unfinished(self) -> int:
+        """Return how many trials have started and not ended, here or elsewhere."""
+
+    def trials(self) -> list[tuple[Trial, Outcome | None]]:
+        """Return all trials in the order of their start; those that have not ended without an outcome."""
+
+
+def run(search: Search, words: Sequence[str], *, parallel: int, limit: float, facts: Mapping[str, Any]) -> int:
+    """Run a search to its end.
+
+    Args:
+        search: what chooses the trials.
+        words: what the user said about the training.
+        parallel: trials at a time.
+        limit: seconds a trial; 0 for none.
+        facts: about the search, for each trial's trial.json.
+
+    Returns:
+        0, or the exit code of a stop that was asked for; the same command goes on then.
+    """
+    free = list(range(parallel))
+    running: dict[int, Run] = {}
+    gpus = devices()
+    with Stop() as stop:
+        while True:
+            for slot in [slot for slot, each in running.items() if each.child.poll() is not None]:
+                _tell(search, running.pop(slot))
+                free.append(slot)
+            while free and not stop.code and (trial := _ask(search, facts)):
+                free.sort()
+                slot = free.pop(0)
+                variables = _variables(facts, gpus[slot % len(gpus)] if gpus else None)
+                running[slot] = Run(trial, words, search.locks[trial.number], limit=limit, **variables)
+            if not running and (stop.code or not search.unfinished()):
+                return stop.code
+            if stop.code:
+                for each in running.values():
+                    each.child.stop()
+            time.sleep(0.1 if running else 1.0)
+
+
+def _ask(search: Search, facts: Mapping[str, Any]) -> Trial | None:
+    """Return the next trial that has to run: what a folder already says of a trial is only recorded."""
+    while trial := search.ask():
+        outcome = found(trial, search.goal)
+        if outcome is None:
+            introduce(trial, facts)
+            values = "  ".join(f"{key}={_short(value)}" for key, value in trial.values.items())
+            log.info("trial %s  %s", trial.number, values + (f"  to epoch {trial.epochs}" if trial.epochs else ""))
+            return trial
+        search.tell(trial, outcome)
+    return None
+
+
+def _tell(search: Search, ended: Run) -> None:
+    outcome = ended.outcome(search.goal)
+    search.tell(ended.trial, outcome)
+    number, seconds = ended.trial.number, time.monotonic() - ended.child.started
+    if outcome is None:
+        log.info("trial %s  stopped; the same command goes on with it", number)
+    elif outcome.value is None:
+        log.info("trial %s  failed: %s (%s)", number, outcome.reason, ended.child.log)
+    else:
+        log.info("trial %s  %s %.4f  %.1f s", number, search.goal.name, outcome.value, seconds)
+
+
+def _variables(facts: Mapping[str, Any], gpu: str | None) -> dict[str, str]:
+    """Return the environment of a trial: a GPU of its own, and the search as its group in W&B."""
+    group = {"WANDB_RUN_GROUP": str(facts["search"])}
+    return group if gpu is None else {**group, "CUDA_VISIBLE_DEVICES": gpu}
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
