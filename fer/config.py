@@ -25,6 +25,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import (
     ConfigAttributeError,
@@ -34,7 +35,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from fer import base, runs
+from fer import base, runs, sweep
 from fer.errors import ConfigError, FerError, Paused, did_you_mean
 from fer.help import help_text
 from fer.interruption import RESUME_ME
@@ -91,6 +92,7 @@ def register() -> None:
             store.store(group=f"schema/{group}", name=name, node=kind)
     for name, kind in RUNS.items():
         store.store(group="schema/run", name=name, node=kind)
+    store.store(group="hydra/sweeper", name="runs", node=sweep.SweeperConfig)
     store.store(group="schema", name="runtime", node=Runtime)
 
 
@@ -243,6 +245,8 @@ def main(name: str, command: Callable[[Any], None]) -> None:
 
     def entry(config: DictConfig) -> None:
         output = Path(HydraConfig.get().runtime.output_dir)
+        if name == "train" and HydraConfig.get().mode == RunMode.MULTIRUN:
+            return sweep.job(_words(), output, number=int(output.name.partition("-")[0]))
         if "folder" in config:
             config.folder = str(output)
             config.choices = dict(HydraConfig.get().runtime.choices)
@@ -256,6 +260,7 @@ def main(name: str, command: Callable[[Any], None]) -> None:
             sys.exit(_fail(str(error)))
         finally:
             _remove_if_empty(output)
+        return None
 
     try:
         if name == "train":

@@ -95,6 +95,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **(environment or {})},
                 start_new_session=True,
+                preexec_fn=_ignore_slurm,
                 pass_fds=[lock.file.fileno()] if lock and lock.file else [],
             )
 
@@ -132,6 +133,11 @@ class Child:
             name = signal.Signals(-code).name
             return f"killed by {name}" + (" (out of memory, or by hand)" if code == -signal.SIGKILL else "")
         return f"exit code {code}: {last_line(self.log, self.offset)}"
+
+
+def _ignore_slurm() -> None:
+    """Let Slurm's warning pass: it reaches every process of a job, and is for the one that submitit watches."""
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
 
 
 def command(words: Sequence[str]) -> list[str]:
