@@ -13,10 +13,9 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-ROOT = Path(__file__).resolve().parents[1]
-RESUMABLE = 75
-"""The exit code of a training that stopped with a checkpoint (EX_TEMPFAIL of BSD's sysexits.h)."""
+from fer.interruption import RESUME_ME
 
+ROOT = Path(__file__).resolve().parents[1]
 GRACE = 60.0
 """Seconds between SIGTERM, on which a training writes its checkpoint, and SIGKILL."""
 
@@ -58,6 +57,7 @@ class Child:
     """A running command, in a session of its own, so that Ctrl-C in the terminal reaches only its parent.
 
     Attributes:
+        words: what it runs.
         log: the file that has what it printed.
         overtime: it was stopped since it ran longer than its limit.
     """
@@ -80,6 +80,7 @@ class Child:
             lock: a lock that it inherits.
             environment: variables to change.
         """
+        self.words = words
         self.log = log
         self.overtime = False
         self.started = time.monotonic()
@@ -93,7 +94,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **(environment or {})},
+                env={**os.environ, "PYTHONPATH": _path(), **(environment or {})},
                 start_new_session=True,
                 preexec_fn=_ignore_slurm,
                 pass_fds=[lock.file.fileno()] if lock and lock.file else [],
@@ -135,6 +136,11 @@ class Child:
         return f"exit code {code}: {last_line(self.log, self.offset)}"
 
 
+def _path() -> str:
+    """Return PYTHONPATH with this repository first: `-m fer` is then this one, installed or not."""
+    return os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+
+
 def _ignore_slurm() -> None:
     """Let Slurm's warning pass: it reaches every process of a job, and is for the one that submitit watches."""
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
@@ -172,7 +178,7 @@ class Stop:
         return self
 
     def _asked(self, number: int, frame: FrameType | None) -> None:
-        self.code = RESUMABLE if number == signal.SIGTERM else 130
+        self.code = RESUME_ME if number == signal.SIGTERM else 130
 
     def __exit__(self, *exception: object) -> None:
         for number, handler in self._before.items():

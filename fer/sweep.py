@@ -23,7 +23,8 @@ from hydra.core.override_parser.types import IntervalSweep, Override
 from hydra.errors import HydraException
 
 from fer.artifact import RunFolder, write_text
-from fer.process import RESUMABLE, Child, Lock, Stop, devices
+from fer.interruption import RESUME_ME
+from fer.process import Child, Lock, Stop, devices
 
 Launch = Callable[[list[list[str]]], object]
 """What runs jobs: it takes the overrides of each."""
@@ -132,12 +133,12 @@ def job(words: Sequence[str], folder: Path, number: int) -> None:
         if run.manifest.exists():  # another launcher of the same sweep was at it
             return
         (folder / FAILURE).unlink(missing_ok=True)
-        line = [f"run={folder}", "resume=true"] if run.checkpoint.exists() else [*words, f"hydra.run.dir={folder}"]
+        line = [*words, f"hydra.run.dir={folder}"]
         print(f"job {number}  {shown}", flush=True)
         variables |= {"WANDB_RUN_GROUP": f"{folder.parent.parent.name}/{folder.parent.name}"}
         child = Child(["train.py", *line], folder / "output.log", lock=lock, environment=variables)
         code, asked = _attend(child)
-        if asked or code == RESUMABLE:
+        if asked or code == RESUME_ME:
             _stop(asked or code)
         if code:
             write_text(folder / FAILURE, json.dumps({"reason": child.reason()}) + "\n")

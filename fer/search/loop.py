@@ -12,9 +12,16 @@ log = logging.getLogger(__name__)
 
 
 class Search(Protocol):
-    """What chooses the trials and remembers them."""
+    """What chooses the trials and remembers them.
+
+    Attributes:
+        goal: what is sought.
+        measured: size and latency of the finished trials are sought too.
+        locks: of the trials that were asked for and not told yet.
+    """
 
     goal: Goal
+    measured: bool
     locks: dict[str, Lock]
 
     def ask(self) -> Trial | None:
@@ -22,6 +29,9 @@ class Search(Protocol):
 
     def tell(self, trial: Trial, outcome: Outcome | None) -> None:
         """Record what came of a trial and release its lock; None leaves it to be taken up again."""
+
+    def prune(self, trial: Trial, values: Sequence[float]) -> bool:
+        """Tell, from its monitored value after each epoch so far, whether a trial is to be stopped."""
 
     def unfinished(self) -> int:
         """Return how many trials have started and not ended, here or elsewhere."""
@@ -48,18 +58,21 @@ def run(search: Search, words: Sequence[str], *, parallel: int, limit: float, fa
     gpus = devices()
     with Stop() as stop:
         while True:
-            for slot in [slot for slot, each in running.items() if each.child.poll() is not None]:
+            for slot in [slot for slot, each in running.items() if each.ended()]:
                 _tell(search, running.pop(slot))
                 free.append(slot)
             while free and not stop.code and (trial := _ask(search, facts)):
                 free.sort()
                 slot = free.pop(0)
                 variables = _variables(facts, gpus[slot % len(gpus)] if gpus else None)
-                running[slot] = Run(trial, words, search.locks[trial.number], limit=limit, **variables)
+                lock = search.locks[trial.number]
+                running[slot] = Run(trial, words, lock, search.goal, measured=search.measured, limit=limit, **variables)
             if not running and (stop.code or not search.unfinished()):
                 return stop.code
-            if stop.code:
-                for each in running.values():
+            for each in running.values():
+                if not each.pruned and not stop.code:
+                    each.pruned = search.prune(each.trial, each.history())
+                if each.pruned or stop.code:
                     each.child.stop()
             time.sleep(0.1 if running else 1.0)
 
@@ -67,7 +80,7 @@ def run(search: Search, words: Sequence[str], *, parallel: int, limit: float, fa
 def _ask(search: Search, facts: Mapping[str, Any]) -> Trial | None:
     """Return the next trial that has to run: what a folder already says of a trial is only recorded."""
     while trial := search.ask():
-        outcome = found(trial, search.goal)
+        outcome = found(trial, search.goal, measured=search.measured)
         if outcome is None:
             introduce(trial, facts)
             values = "  ".join(f"{key}={_short(value)}" for key, value in trial.values.items())
@@ -78,13 +91,14 @@ def _ask(search: Search, facts: Mapping[str, Any]) -> Trial | None:
 
 
 def _tell(search: Search, ended: Run) -> None:
-    outcome = ended.outcome(search.goal)
+    outcome = ended.outcome()
     search.tell(ended.trial, outcome)
-    number, seconds = ended.trial.number, time.monotonic() - ended.child.started
+    number, seconds = ended.trial.number, time.monotonic() - ended.started
     if outcome is None:
         log.info("trial %s  stopped; the same command goes on with it", number)
-    elif outcome.value is None:
-        log.info("trial %s  failed: %s (%s)", number, outcome.reason, ended.child.log)
+    elif outcome.reason:
+        failed = "" if ended.pruned else "failed: "
+        log.info("trial %s  %s%s (%s)", number, failed, outcome.reason, ended.child.log)
     else:
         log.info("trial %s  %s %.4f  %.1f s", number, search.goal.name, outcome.value, seconds)
 

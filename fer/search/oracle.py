@@ -21,7 +21,7 @@ from typing import Any
 
 from fer.artifact import write_text
 from fer.process import Lock
-from fer.search.space import Parameter
+from fer.search.space import Parameter, rounded
 from fer.search.trial import Goal, Outcome, Trial
 
 MEMORY = "search.json"
@@ -41,6 +41,7 @@ class OracleSearch:
             folder: where it is remembered; the trials' folders are below it.
         """
         self.goal = goal
+        self.measured = False
         self.folder = folder
         self.build = build
         self.space = space
@@ -116,6 +117,10 @@ class OracleSearch:
         ended.message = f"killed: {outcome.reason}" if outcome.killed else outcome.reason
         oracle.end_trial(ended)
 
+    def prune(self, trial: Trial, values: Sequence[float]) -> bool:
+        """Leave every trial: Hyperband's rounds are its pruning."""
+        return False
+
     def unfinished(self) -> int:
         """Return how many trials have started and not ended, here or elsewhere."""
         with self._shared() as oracle:
@@ -134,7 +139,7 @@ class OracleSearch:
             number=trial.trial_id,
             folder=self.folder / "trials" / self._first(trial),
             values={
-                key: json.loads(value) if key in texts else _rounded(value)
+                key: json.loads(value) if key in texts else rounded(value)
                 for key, value in values.items()
                 if not key.startswith("tuner/")
             },
@@ -184,11 +189,6 @@ class OracleSearch:
         kept = {key: fresh[key] for key in ("hyperparameters", "display")}
         oracle.set_state({**memory["oracle"], **kept})
         return oracle
-
-
-def _rounded(value: float) -> float:
-    """Keep six digits: enough for any setting, and what people can read and type."""
-    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def _version(file: Path) -> tuple[int, int]:

@@ -13,6 +13,7 @@ import yaml
 from fer.artifact import RunFolder, write_text
 from fer.config import GROUPS, Variants, settings
 from fer.errors import RunError
+from fer.resume import flat
 from fer.runs import TuneRun
 from fer.search.loop import Search
 from fer.search.table import print_rows, write_csv, write_html
@@ -46,14 +47,6 @@ def begin(folder: Path, run: TuneRun) -> None:
     write_text(file, yaml.safe_dump(config, sort_keys=False))
 
 
-def flat(values: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    """Return nested settings by their full keys; lists and empty groups are values."""
-    result: dict[str, Any] = {}
-    for key, value in values.items():
-        result |= flat(value, f"{path}{key}.") if isinstance(value, Mapping) and value else {f"{path}{key}": value}
-    return result
-
-
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Return what differs between two sets of flat settings, as key -> (before, after)."""
     keys = dict.fromkeys([*before, *after])
@@ -69,18 +62,44 @@ def finish(search: Search, folder: Path, run: TuneRun, variants: Variants) -> No
     )
     if not rows:
         return
-    done = [(trial, outcome) for trial, outcome in tried if outcome and outcome.value is not None]
-    best = 0 if done else None
+    trials = {trial.number: trial for trial, _ in tried}
+    best = None if rows[0][search.goal.name] is None else 0
+    pictures = _front(folder, run, variants, search, rows, trials) if search.measured else ""
     write_csv(folder / "trials.csv", rows)
-    write_html(folder / "trials.html", f"Search {folder.name}", rows, best=best)
+    write_html(folder / "trials.html", f"Search {folder.name}", rows, best=best, below=pictures)
     print_rows(rows, best=best)
-    if not done:
+    if best is None:
         print(f"no trial has finished; see {folder}/trials/*/output.log")
         return
-    chosen = next(trial for trial, _ in done if trial.number == rows[0]["trial"])
-    file = _write_best(folder, run, variants, chosen, rows[0])
+    chosen = trials[rows[0]["trial"]]
+    _write_best(folder / "experiment/best.yaml", run, variants, chosen, rows[0], search.goal)
     print(f"\nbest: trial {chosen.number} in {chosen.folder}\nall: {folder}/trials.html, trials.csv")
-    print(f"train with it: python train.py --config-dir {folder} experiment={file.stem}")
+    print(f"train with it: python train.py --config-dir {folder} experiment=best")
+
+
+def _front(
+    folder: Path,
+    run: TuneRun,
+    variants: Variants,
+    search: Search,
+    rows: list[dict[str, Any]],
+    trials: Mapping[str, Trial],
+) -> str:
+    """Mark the trials that no other beats in everything, write and draw them; return the pictures as HTML."""
+    from fer.search.front import draw, front
+
+    others = [key for key in ("bytes", "milliseconds") if any(key in row for row in rows)]
+    goals = {search.goal.name: search.goal.mode, **dict.fromkeys(others, "min")}
+    unbeaten = front(rows, goals)
+    for place, row in enumerate(rows):
+        row["front"] = "yes" if place in unbeaten else ""
+    for place in unbeaten:
+        trial = trials[rows[place]["trial"]]
+        _write_best(folder / f"experiment/front-{trial.number}.yaml", run, variants, trial, rows[place], search.goal)
+    pictures = [
+        draw(folder / f"front-{key}.png", rows, {key: "min", search.goal.name: search.goal.mode}) for key in others
+    ]
+    return "".join(f"<p><img alt='{file.stem}' src='{file.name}'>" for file in pictures)
 
 
 def last_rounds(trials: list[tuple[Trial, Outcome | None]]) -> list[tuple[Trial, Outcome | None]]:
@@ -97,6 +116,7 @@ def row(trial: Trial, outcome: Outcome | None, goal: Goal) -> dict[str, Any]:
     return {
         "trial": trial.number,
         goal.name: outcome.value if outcome else None,
+        **(outcome.measures if outcome else {}),
         **trial.values,
         "epochs": len(history),
         "seconds": round(seconds, 1),
@@ -111,7 +131,7 @@ def _rank(row: Mapping[str, Any], goal: Goal) -> tuple[bool, float]:
     return (value is None, 0.0 if value is None else value if goal.mode == "min" else -value)
 
 
-def _write_best(folder: Path, run: TuneRun, variants: Variants, trial: Trial, row: Mapping[str, Any]) -> Path:
+def _write_best(file: Path, run: TuneRun, variants: Variants, trial: Trial, row: Mapping[str, Any], goal: Goal) -> None:
     """Write an experiment file: the groups' choices, and the values that differ from theirs."""
     chosen = {**run.choices, **trial.values}
     groups = [group for group in (*GROUPS, "runtime") if group in chosen and group != "tuner"]
@@ -124,18 +144,16 @@ def _write_best(folder: Path, run: TuneRun, variants: Variants, trial: Trial, ro
         "name": f"{run.name}-tuned",
         **nested(changed),
     }
-    score = next(key for key in row if key.startswith("val_"))
+    name = Path(run.folder).name
     text = (
         "# @package _global_\n"
-        f"# The best trial of the search {folder.name}: {score} {row[score]:.4f}\n#\n"
-        f"# command  python train.py --config-dir {folder} experiment=best\n"
-        f"# trial    {trial.number}, in {trial.folder}\n"
+        f"# Trial {trial.number} of the search {name}: {goal.name} {row[goal.name]:.4f}\n#\n"
+        f"# command  python train.py --config-dir <folder of {name}> experiment={file.stem}\n"
+        f"# trial    {trial.folder}\n"
         f"# date     {datetime.now(UTC):%Y-%m-%d}\n"
     )
-    file = folder / "experiment/best.yaml"
     file.parent.mkdir(exist_ok=True)
     write_text(file, text + yaml.safe_dump(body, sort_keys=False))
-    return file
 
 
 def nested(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -141,3 +141,8 @@ def _ancestors(parameter: Parameter, known: Mapping[str, Parameter]) -> Iterator
 def override(key: str, value: Any) -> str:
     """Write a value as a word of the command line."""
     return f"{key}={json.dumps(value)}"
+
+
+def rounded(value: Any) -> Any:
+    """Keep six digits of a fraction: enough for any setting, and what people can read and type."""
+    return float(f"{value:.6g}") if isinstance(value, float) else value

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from fer.artifact import RunFolder, write_text
-from fer.process import RESUMABLE, Child, Lock
+from fer.interruption import RESUME_ME
+from fer.process import Child, Lock
 from fer.search.space import override
 
 FACTS = "trial.json"
 LOG = "output.log"
+MEASURES = "measures.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,14 +42,16 @@ class Outcome:
     """What came of a trial.
 
     Attributes:
-        value: the best monitored value; None unless it is done.
+        value: the best monitored value; None unless it is done or pruned.
         reason: why it failed, in one line; empty where it is done.
         killed: it was killed from outside, so the same command tries it again.
+        measures: what else was asked of it: "bytes" and "milliseconds" of its .tflite file.
     """
 
     value: float | None = None
     reason: str = ""
     killed: bool = False
+    measures: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,11 +76,15 @@ class Goal:
         return min(values) if self.mode == "min" else max(values)
 
 
-def found(trial: Trial, goal: Goal) -> Outcome | None:
-    """Return what the trial's folder already says of it; None where it has still to run."""
+def found(trial: Trial, goal: Goal, *, measured: bool = False) -> Outcome | None:
+    """Return what the trial's folder already says of it; None where it has still to run, or to be measured."""
     folder = RunFolder(trial.folder)
     if folder.manifest.exists():
-        return Outcome(value=json.loads(folder.manifest.read_text(encoding="utf-8"))["monitor"]["value"])
+        value = json.loads(folder.manifest.read_text(encoding="utf-8"))["monitor"]["value"]
+        if not measured:
+            return Outcome(value=value)
+        file = trial.folder / MEASURES
+        return Outcome(value=value, measures=json.loads(file.read_text(encoding="utf-8"))) if file.exists() else None
     rows = folder.history()
     if trial.epochs and len(rows) >= trial.epochs:
         return Outcome(value=goal.best([row[goal.name] for row in rows[: trial.epochs]]))
@@ -82,35 +92,76 @@ def found(trial: Trial, goal: Goal) -> Outcome | None:
 
 
 class Run:
-    """A trial that is running."""
+    """A trial that is running: its training and, where the search asks for it, the measuring of its result.
 
-    def __init__(self, trial: Trial, words: Sequence[str], lock: Lock, *, limit: float, **variables: str) -> None:
+    Attributes:
+        pruned: the search has stopped it, since it does not look good.
+    """
+
+    def __init__(
+        self,
+        trial: Trial,
+        words: Sequence[str],
+        lock: Lock,
+        goal: Goal,
+        *,
+        measured: bool,
+        limit: float,
+        **variables: str,
+    ) -> None:
         """Start it, from its checkpoint where there is one.
 
         Args:
             trial: the trial.
             words: what the user said about the training.
             lock: the trial's, already taken.
+            goal: what is sought.
+            measured: size and latency are asked for as well.
             limit: in seconds; 0 for none.
             variables: of the environment.
         """
         self.trial = trial
-        self.lock = lock
-        pause = [f"training.pause_after={trial.epochs}"] if trial.epochs else []
-        if RunFolder(trial.folder).checkpoint.exists():
-            line = [f"run={trial.folder}", "resume=true", *pause]
+        self.goal = goal
+        self.measured = measured
+        self.pruned = False
+        self.started = time.monotonic()
+        self._start = partial(Child, log=trial.folder / LOG, limit=limit, lock=lock, environment=variables)
+        if RunFolder(trial.folder).manifest.exists():  # killed before it was measured
+            self.child = self._measure()
         else:
-            chosen = (override(key, value) for key, value in trial.values.items())
-            line = [*words, *chosen, *pause, f"hydra.run.dir={trial.folder}"]
-        self.child = Child(["train.py", *line], trial.folder / LOG, limit=limit, lock=lock, environment=variables)
+            self.child = self._start(["train.py", *_line(trial, words)])
 
-    def outcome(self, goal: Goal) -> Outcome | None:
+    def _measure(self) -> Child:
+        return self._start(["-m", "fer.search.measure", str(self.trial.folder)])
+
+    def ended(self) -> bool:
+        """Tell whether it has ended; start its next step where there is one."""
+        code = self.child.poll()
+        if code == 0 and self.measured and self.child.words[0] == "train.py":
+            self.child = self._measure()
+            return False
+        return code is not None
+
+    def history(self) -> list[float]:
+        """Return the monitored value after each epoch so far."""
+        return [row[self.goal.name] for row in RunFolder(self.trial.folder).history()]
+
+    def outcome(self) -> Outcome | None:
         """Return what came of it; None where it was asked to stop and goes on later. Call it after its end."""
         code = self.child.wait()
-        outcome = found(self.trial, goal) if code in (0, RESUMABLE) else None
-        if outcome or (code == RESUMABLE and not self.child.overtime):
+        if self.pruned:
+            values = self.history()
+            return Outcome(value=self.goal.best(values), reason=f"pruned after {len(values)} epochs")
+        outcome = found(self.trial, self.goal, measured=self.measured) if code in (0, RESUME_ME) else None
+        if outcome or (code == RESUME_ME and not self.child.overtime):
             return outcome
         return Outcome(reason=self.child.reason(), killed=code < 0 and not self.child.overtime)
+
+
+def _line(trial: Trial, words: Sequence[str]) -> list[str]:
+    pause = [f"training.pause_after={trial.epochs}"] if trial.epochs else []
+    chosen = (override(key, value) for key, value in trial.values.items())
+    return [*words, *chosen, *pause, f"hydra.run.dir={trial.folder}"]
 
 
 def introduce(trial: Trial, facts: Mapping[str, Any]) -> None:
