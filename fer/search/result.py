@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from fer import resume
 from fer.artifact import RunFolder, write_text
 from fer.config import GROUPS, Variants, settings
 from fer.errors import RunError
@@ -19,7 +20,7 @@ from fer.search.loop import Search
 from fer.search.table import print_rows, write_csv, write_html
 from fer.search.trial import Goal, Outcome, Trial
 
-FREE = ("folder", "words", "tuner.parallel", "tuner.time_limit", "tuner.trials")
+FREE = (*resume.FREE, "tuner.parallel", "tuner.time_limit", "tuner.trials")
 """What may differ when a search goes on."""
 
 
@@ -30,7 +31,7 @@ def begin(folder: Path, run: TuneRun) -> None:
         RunError: it holds a search with other settings, or something else.
     """
     file = folder / "config.yaml"
-    config = {key: value for key, value in flat(settings(run)).items() if key not in FREE}
+    config = {key: value for key, value in flat(settings(run)).items() if not key.startswith(FREE)}
     if file.exists():
         other = differences(yaml.safe_load(file.read_text(encoding="utf-8")), config)
         if other:

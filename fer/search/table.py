@@ -83,7 +83,9 @@ def print_rows(rows: Sequence[Row], *, best: int | None, most: int = 30) -> None
     """Print the table without the folders, or its first rows; a star marks the best."""
     keys = [key for key in columns(rows) if key != "folder"]
     cells = [["", *keys]]
-    cells += [["*" if i == best else "", *(shown(row.get(key))[:60] for key in keys)] for i, row in enumerate(rows[:most])]
+    cells += [
+        ["*" if i == best else "", *(shown(row.get(key))[:60] for key in keys)] for i, row in enumerate(rows[:most])
+    ]
     numbers = [all(isinstance(row.get(key), int | float | None) for row in rows) for key in keys]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for line in cells:
