@@ -1,6 +1,7 @@
 """`python -m fer <command>`: everything that is done around a training."""
 
 import importlib
+import json
 import sys
 
 from fer.config import RUNS, main
@@ -19,7 +20,24 @@ def run() -> None:
     # A run's own dataset is known only after composition: `++` lets Hydra take any of its keys, `restore` checks them.
     changes = name == "evaluate"
     sys.argv[1:] = [f"++{word}" if changes and word.startswith("dataset.") else word for word in sys.argv[2:]]
+    sys.argv[1:] = [_listed(word) for word in sys.argv[1:]]
+    if name == "pipeline":
+        sys.argv[1:] = _gathered(sys.argv[1:])
     main(name, getattr(importlib.import_module(f"fer.commands.{name}"), name))
+
+
+def _listed(word: str) -> str:
+    """Turn `runs=a,b` into a list; Hydra would take it for a sweep."""
+    key, _, value = word.partition("=")
+    return f"runs=[{value}]" if key == "runs" and not value.startswith("[") else word
+
+
+def _gathered(words: list[str]) -> list[str]:
+    """Put what is said of the training into `settings`: the pipeline hands it on without composing it."""
+    own = ("-", "settings", "stages", "output", "hydra", "~stages", "+stages", "++stages")
+    settings = [word for word in words if not word.startswith(own)]
+    rest = [word for word in words if word.startswith(own)]
+    return [*rest, f"settings={json.dumps(settings)}"] if settings else rest
 
 
 if __name__ == "__main__":

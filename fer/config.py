@@ -64,6 +64,8 @@ RUNS: dict[str, type] = {
     "combine": runs.CombineRun,
     "prepare": runs.PrepareRun,
     "export": runs.ExportRun,
+    "compare": runs.CompareRun,
+    "pipeline": runs.PipelineRun,
 }
 
 SWEEP = {"train": "hydra.sweep.dir=", "tune": "hydra.run.dir="}

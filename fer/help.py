@@ -12,6 +12,11 @@ EXAMPLES = {
     "combine": ("python -m fer combine runs=[outputs/a,outputs/b] by=outputs",),
     "prepare": ("python -m fer prepare dataset=fer2013",),
     "export": ("python export.py run=latest export=fp32",),
+    "compare": (
+        "python -m fer compare runs=outputs/a,outputs/b",
+        "python -m fer compare runs=multirun/2026-01-01/12-00-00",
+    ),
+    "pipeline": ("python -m fer pipeline model=cnn48 dataset=fer2013 tuner=hyperband output=outputs/mine",),
     "tune": (
         "python tune.py model=cnn48 tuner=hyperband",
         "python tune.py model=mobilenetv2 dataset=fer2013 tuner=bayesian tuner.trials=30 tuner.parallel=2",

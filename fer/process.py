@@ -121,6 +121,11 @@ class Child:
             time.sleep(0.05)
         return code
 
+    @property
+    def asked(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._term is not None
+
     def _signal(self, number: int) -> None:
         if self.process.poll() is None:
             os.killpg(self.process.pid, number)

@@ -49,7 +49,7 @@ class OracleSearch:
         self._seen: tuple[int, int] | None = None
         self._oracle = self._new()
         with self._shared() as oracle:
-            self.again = [number for number, trial in oracle.trials.items() if "killed" in (trial.message or "")]
+            self.again = [number for number, trial in oracle.trials.items() if _killed(trial)]
 
     def _new(self) -> Any:
         tuner = keras_tuner()
@@ -114,7 +114,7 @@ class OracleSearch:
         blocks = hasattr(oracle, "_brackets")
         ended.status = FAILED if outcome.reason and not blocks else COMPLETED
         ended.score = self.goal.worst if outcome.value is None else outcome.value
-        ended.message = f"killed: {outcome.reason}" if outcome.killed else outcome.reason
+        ended.message = outcome.reason
         oracle.end_trial(ended)
 
     def prune(self, trial: Trial, values: Sequence[float]) -> bool:
@@ -196,11 +196,15 @@ def _version(file: Path) -> tuple[int, int]:
     return stat.st_ino, stat.st_mtime_ns
 
 
+def _killed(trial: Any) -> bool:
+    return bool(trial.message) and trial.message.startswith("killed by ")
+
+
 def _outcome(trial: Any) -> Outcome | None:
     if trial.status == RUNNING:
         return None
     if trial.message:
-        return Outcome(reason=trial.message, killed=trial.message.startswith("killed: "))
+        return Outcome(reason=trial.message, killed=_killed(trial))
     return Outcome(value=trial.score)
 
 

@@ -46,17 +46,22 @@ def write_html(path: Path, title: str, rows: Sequence[Row], *, best: int | None,
         best: the row that is marked; None for none.
         below: HTML that follows the table.
     """
-    head = "".join(f"<th>{html.escape(key)}</th>" for key in columns(rows))
-    lines = []
-    for index, row in enumerate(rows):
-        cells = "".join(_cell(path, key, row.get(key)) for key in columns(rows))
-        lines.append(f"<tr{' class=best' if index == best else ''}>{cells}</tr>")
     write_text(
         path,
         f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
         f"<title>{html.escape(title)}</title><style>{STYLE}</style><h1>{html.escape(title)}</h1>"
-        f"<div><table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>{below}</html>\n",
+        f"{html_table(path, rows, best=best)}{below}</html>\n",
     )
+
+
+def html_table(page: Path, rows: Sequence[Row], *, best: int | None = None) -> str:
+    """Return the table alone, as part of a page."""
+    head = "".join(f"<th>{html.escape(key)}</th>" for key in columns(rows))
+    lines = []
+    for index, row in enumerate(rows):
+        cells = "".join(_cell(page, key, row.get(key)) for key in columns(rows))
+        lines.append(f"<tr{' class=best' if index == best else ''}>{cells}</tr>")
+    return f"<div><table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
 
 
 def _cell(page: Path, key: str, value: Any) -> str:

@@ -153,7 +153,7 @@ class Run:
             values = self.history()
             return Outcome(value=self.goal.best(values), reason=f"pruned after {len(values)} epochs")
         outcome = found(self.trial, self.goal, measured=self.measured) if code in (0, RESUME_ME) else None
-        if outcome or (code == RESUME_ME and not self.child.overtime):
+        if outcome or (self.child.asked and not self.child.overtime) or code == RESUME_ME:
             return outcome
         return Outcome(reason=self.child.reason(), killed=code < 0 and not self.child.overtime)
 
