@@ -52,7 +52,7 @@ def test_help_is_printed_by_the_scripts(command):
 )
 def test_the_commands_are_listed(command, words, text):
     done = command("fer", *words)
-    usage = "usage: python -m fer <evaluate|export|prepare|train|tune> [key=value ...]\n"
+    usage = f"usage: python -m fer <{'|'.join(sorted(RUNS))}> [key=value ...]\n"
     assert (done.returncode, done.stderr) == (2, text + usage)
 
 
