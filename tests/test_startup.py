@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from fer.config import CONF
+from fer.config import CONF, RUNS
 from fer.help import help_text
 
 HEAVY = ("albumentations", "cv2", "jax", "keras", "matplotlib", "mediapipe", "sklearn", "tensorflow", "wandb")
