@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import json
 import logging
+import os
 import shutil
 import time
 import uuid
@@ -141,7 +142,7 @@ def open_store(cache: str, name: str, key: str, fill: "Callable[[Writer], None]"
 
 def _build(folder: Path, fill: "Callable[[Writer], None]") -> None:
     partial = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}.partial")
-    with _writing(folder.parent):
+    with writing(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
         _sweep(folder)
         partial.mkdir()
@@ -149,7 +150,7 @@ def _build(folder: Path, fill: "Callable[[Writer], None]") -> None:
         with Writer(partial) as writer:
             fill(writer)
             writer.finish()
-        with _writing(folder.parent):
+        with writing(folder.parent):
             try:
                 partial.rename(folder)
             except OSError:
@@ -182,8 +183,14 @@ def _read(folder: Path) -> Store:
         raise DataError(f"the cache {folder} is damaged ({error}); remove that folder and run again") from error
 
 
+def folder() -> Path:
+    """Return where datasets are cached unless their settings say otherwise, and what is derived from them."""
+    return Path(os.environ.get("FER_CACHE", "~/.cache/fer")).expanduser()
+
+
 @contextlib.contextmanager
-def _writing(folder: Path) -> Iterator[None]:
+def writing(folder: Path) -> Iterator[None]:
+    """Turn a failure to write in the cache into one clear line (DataError)."""
     try:
         yield
     except OSError as error:
@@ -203,7 +210,7 @@ class Writer:
         self._folder, self._cache = folder, folder.parent
         self.first_skipped: list[str] = []
         self._parts: dict[str, int] = {}
-        with _writing(folder.parent):
+        with writing(folder.parent):
             self._columns = {name: _Column(folder / f"{name}.npy") for name in COLUMNS}
             self._names = (folder / "names.txt").open("w", encoding="utf-8", errors="surrogateescape", newline="\n")
 
@@ -219,7 +226,7 @@ class Writer:
             name: where it came from.
             size: (width, height) before a resize, where there was one.
         """
-        with _writing(self._cache):
+        with writing(self._cache):
             self._columns["inputs"].append(pixels)
             self._columns["targets"].append(np.asarray(target))
             self._columns["parts"].append(np.uint8(self._parts.setdefault(part, len(self._parts))))
@@ -237,7 +244,7 @@ class Writer:
     def finish(self) -> None:
         """Complete the files."""
         meta = {"parts": list(self._parts), "skipped": self.skipped, "first_skipped": self.first_skipped}
-        with _writing(self._cache):
+        with writing(self._cache):
             for column in self._columns.values():
                 column.finish()
             self._names.close()

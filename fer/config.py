@@ -63,6 +63,7 @@ RUNS: dict[str, type] = {
     "evaluate": runs.EvaluateRun,
     "combine": runs.CombineRun,
     "prepare": runs.PrepareRun,
+    "audit": runs.AuditRun,
     "export": runs.ExportRun,
     "compare": runs.CompareRun,
     "pipeline": runs.PipelineRun,

@@ -1,6 +1,5 @@
 """The report of a run: scores, predictions and figures as files, and one page that shows them."""
 
-import base64
 import csv
 import json
 import shutil
@@ -10,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 
 from fer.base import DataSpec, Samples
 from fer.errors import DataError, RunError
 from fer.evaluation import figures, metrics
+from fer.evaluation.page import embedded, percent, render, write_text
 
 FIGURES = {
     "confusion.png": "Which classes are taken for which, in samples. The diagonal is right.",
@@ -69,9 +68,9 @@ def write(
         if history:
             figures.curves(building / "curves.png", history)
         record = {"split": split, "metrics": scores, "predictions": "predictions.csv"}
-        _write_text(building / "metrics.json", json.dumps(record, indent=2, allow_nan=False) + "\n")
+        write_text(building / "metrics.json", json.dumps(record, indent=2, allow_nan=False) + "\n")
         page = {"spec": spec, "split": split, "metrics": scores, "worst": worst, "facts": facts}
-        _write_text(building / "report.html", _page(building, page))
+        write_text(building / "report.html", _page(building, page))
     return scores
 
 
@@ -100,7 +99,7 @@ def _judge_classes(
             "sample": samples.name(i),
             "true": classes[labels[i]],
             "predicted": classes[predicted[i]],
-            "confidence": _percent(confidence[i]),
+            "confidence": percent(confidence[i]),
         }
         for i in figures.mistakes(labels, outputs)[:SHOWN]
     ]
@@ -116,7 +115,7 @@ def _judge_points(
     _write_csv(folder / "predictions.csv", ["name", "nme"], rows)
     figures.points(folder / "points.png", samples, outputs)
     worst = np.argsort(-errors, kind="stable")[:SHOWN]
-    return scores, [{"sample": samples.name(i), "NME": _percent(errors[i])} for i in worst]
+    return scores, [{"sample": samples.name(i), "NME": percent(errors[i])} for i in worst]
 
 
 def _checked(outputs: np.ndarray, spec: DataSpec, split: str, samples: Samples) -> np.ndarray:
@@ -159,31 +158,15 @@ def _is_empty(folder: Path) -> bool:
     return folder.is_dir() and not any(folder.iterdir())
 
 
-def _page(folder: Path, page: Mapping[str, Any]) -> str:
-    """Fill the template: everything is escaped, and the figures are inside."""
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["percent"] = _percent
-    environment.tests["mapping"] = lambda value: isinstance(value, Mapping)
+def _page(folder: Path, values: Mapping[str, Any]) -> str:
     pictures = [
-        {"name": name, "caption": caption, "data": base64.b64encode((folder / name).read_bytes()).decode()}
+        {"name": name, "caption": caption, "data": embedded((folder / name).read_bytes())}
         for name, caption in FIGURES.items()
         if (folder / name).exists()
     ]
-    return environment.get_template("report.html.j2").render(page, figures=pictures)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}%"
+    return render("report.html.j2", {**values, "figures": pictures})
 
 
 def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([header, *rows])
-
-
-def _write_text(path: Path, text: str) -> None:
-    """Write UTF-8; a file name that is no text (surrogates) is written with escapes."""
-    path.write_text(text, encoding="utf-8", errors="backslashreplace")
