@@ -202,6 +202,7 @@ class EvaluateRun:
         output: where the report goes; by default `report` (the test split) or `report_<split>` in the run folder.
         tta: test-time augmentation: "none", "flip" or "ten" (see fer.evaluation.views); the report says so.
         batch_size: samples at a time.
+        robustness: how many images are judged under seven corruptions at five severities too; 0 for none.
         runtime: backend and device.
     """
 
@@ -211,6 +212,7 @@ class EvaluateRun:
     dataset: dict[str, Any] = field(default_factory=dict)
     output: str | None
     batch_size: int
+    robustness: int
     runtime: Runtime
 
     def __post_init__(self) -> None:
@@ -250,6 +252,7 @@ class CombineRun:
             raise ConfigError(f"runs: expected two or more, got {self.runs}; give them as runs=[outputs/a,outputs/b]")
         check.one_of(self, "by", ("outputs", "weights"))
         check.at_least(self, "batch_size", 1)
+        check.at_least(self, "robustness", 0)
 
 
 @dataclass(kw_only=True)

@@ -9,6 +9,8 @@ from fer.base import SPLITS, Split
 from fer.errors import ConfigError, DataError
 
 NONE = "none"
+LAST_LOOK = ("PrivateTest", "test")
+"""Parts that are for judging alone: FER2013's PrivateTest, and a folder test/."""
 
 
 @dataclass(kw_only=True)
@@ -41,6 +43,11 @@ class Splits:
                     if part in used:
                         raise ConfigError(f"{split}: {part} is already used for {used[part]}; name another part")
                     used[part] = split
+        if chosen := [part for part in LAST_LOOK if used.get(part) == "validation"]:
+            raise ConfigError(
+                f"validation: {chosen[0]} is for the last look and cannot choose the epoch; name another part, or a "
+                "fraction of train such as 0.1"
+            )
         fractions = [choice for split in SPLITS for choice in self.choices(split) if isinstance(choice, float)]
         if sum(fractions) >= 1:
             raise ConfigError(f"validation: the fractions add up to {sum(fractions):g} and leave nothing to train on")

@@ -21,6 +21,7 @@ from fer.config import module_of, settings, to_yaml
 from fer.errors import RunError
 from fer.evaluation.judge import judge
 from fer.evaluation.metrics import flat
+from fer.evaluation.protocol import demand_apart, demand_independence
 from fer.nn.averages import swap
 from fer.nn.layerwise import rates
 from fer.nn.schedules import learning_rate
@@ -61,8 +62,11 @@ def train(run: TrainRun) -> Result:
     with folder.log(), run.runtime.scope(), _memory_explained(run):
         started = datetime.now(UTC)
         task, splits = task_of(run.dataset.spec()), load_splits(run)
+        if run.pipeline.take == "all":
+            demand_apart(splits, task.spec.name)
         _introduce(run, folder, splits)
         network = run.model.build(task.spec)
+        demand_independence(network, splits["train"])
         passport = _passport(run, task, splits, network)
         _begin_or_go_on(run, folder, passport)
         tracked = Passport(folder=folder.path, name=run.name, config=passport["config"], environment=passport)
@@ -88,6 +92,8 @@ def train(run: TrainRun) -> Result:
                 history=progress.rows,
                 facts=passport,
                 batch_size=run.training.batch_size,
+                others=splits,
+                folder=folder.path,
             )
             tracking.results(flat(metrics), sorted(folder.report.glob("*.png")), folder.model)
         folder.finish({**passport, "judged": judged, "metrics": metrics})

@@ -1,14 +1,17 @@
 """`python -m fer evaluate`: judge a finished run on any split again."""
 
+import logging
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from fer import artifact
-from fer.base import Split
+from fer.base import Samples, Split
 from fer.config import restore
-from fer.errors import ConfigError
+from fer.errors import ConfigError, DataError
 from fer.runs import EvaluateRun
 from fer.task import task_of
+
+log = logging.getLogger(__name__)
 
 
 def evaluate(run: EvaluateRun) -> None:
@@ -35,7 +38,25 @@ def evaluate(run: EvaluateRun) -> None:
         facts=passport,
         batch_size=run.batch_size,
         tta=run.tta,
+        others=_trained_on(passport),
+        folder=folder.path,
+        robustness=run.robustness,
     )
+
+
+def _trained_on(passport: dict[str, Any]) -> dict[Split, Samples]:
+    """Return the splits of the training; none where its data is not here any more or has changed."""
+    try:
+        dataset = restore("dataset", passport["recipes"]["dataset"], passport["config"]["dataset"], {})
+        splits: dict[Split, Samples] = {"train": dataset.load("train"), "validation": dataset.load("validation")}
+    except DataError as error:
+        log.warning("copies of training images are not looked for, since the training data is not here: %s", error)
+        return {}
+    for split, samples in splits.items():
+        if artifact.fingerprint(samples) != passport["splits"][split]["fingerprint"]:
+            log.warning("copies of training images are not looked for, since the data of %s has changed", split)
+            return {}
+    return splits
 
 
 def _output(run: EvaluateRun, folder: artifact.RunFolder) -> Path:

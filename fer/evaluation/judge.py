@@ -9,8 +9,11 @@ from typing import Any
 import keras
 import numpy as np
 
+from fer.artifact import fingerprint
 from fer.base import Augment, Samples, Split
-from fer.evaluation import report
+from fer.evaluation import protocol, report
+from fer.evaluation.calibration import fit_temperature
+from fer.evaluation.evidence import Evidence, Maps, labels_of, leaks_of
 from fer.evaluation.views import views
 from fer.pipeline import Batches
 from fer.task import Task
@@ -29,8 +32,11 @@ def judge(
     facts: Mapping[str, Any],
     batch_size: int,
     tta: str = "none",
+    others: Mapping[Split, Samples] | None = None,
+    folder: Path | None = None,
+    robustness: int = 0,
 ) -> dict[str, Any]:
-    """Run a network on a split, write the report, and return the metrics (see fer.evaluation.metrics).
+    """Run a network on a split, write the report, and return the metrics (see fer.evaluation.metrics and .trust).
 
     Args:
         network: takes the samples' inputs.
@@ -41,18 +47,66 @@ def judge(
         history: the rows of metrics.csv.
         facts: what is known of the run, shown in the report.
         batch_size: samples at a time.
-        tta: test-time augmentation (see fer.evaluation.views), stamped in the metrics.
+        tta: test-time augmentation (see fer.evaluation.views), stamped in the report.
+        others: the splits of the training: copies are looked for in train, the temperature is fitted on validation.
+        folder: of the run, where looks at the test split are counted; None counts none.
+        robustness: how many images are judged under corruptions too; 0 for none.
+
+    Raises:
+        ConfigError: the network mixes the samples of a batch.
     """
+    others = others or {}
+    protocol.demand_independence(network, samples)
     outputs = predict(network, task, samples, batch_size, tta)
-    if not task.spec.points:
-        samples = replace(samples, targets=task.labels(samples.targets))
+    looks = protocol.look(folder, fingerprint(samples)) if folder and split == "test" else None
     if tta != "none":
         facts = {**facts, "test-time augmentation": tta}
+    if task.spec.target == "classes":
+        samples = replace(samples, targets=task.labels(samples.targets))
+    traits, leaks, copied = leaks_of(task.spec, split, samples, others.get("train"))
+    evidence = Evidence(
+        leaks=leaks,
+        copied_labels=copied,
+        traits=traits,
+        temperature=_temperature(network, task, split, others, facts, batch_size),
+        maps=_maps(network, task),
+        robustness=_robustness(network, task, samples, robustness, batch_size),
+        protocol=protocol.stamp(facts, split, looks),
+    )
     metrics = report.write(
-        output, spec=task.spec, split=split, samples=samples, outputs=outputs, history=history, facts=facts
+        output,
+        spec=task.spec,
+        split=split,
+        samples=samples,
+        outputs=outputs,
+        history=history,
+        facts=facts,
+        evidence=evidence,
     )
     log.info("%s %s %.4f on %d samples, report in %s", split, task.score, metrics[task.score], len(samples), output)
+    for line in told(metrics):
+        log.info("  %s", line)
     return metrics
+
+
+def told(metrics: Mapping[str, Any]) -> list[str]:
+    """Return the lines on trust that a terminal shows below a score."""
+    lines = []
+    subsets = metrics.get("subsets", {})
+    if subsets.get("leaked", {}).get("samples"):
+        score = "accuracy" if "accuracy" in metrics else "nme"
+        parts = [
+            f"{100 * each[score]:.1f}% on {each['samples']:,} {name}" if each["samples"] else f"no {name} ones"
+            for name, each in subsets.items()
+        ]
+        lines.append(f"{score} {', '.join(parts)} (leaked: a copy is in train)")
+    for trait in metrics.get("subgroups", []):
+        if trait["found"]:
+            lines.append(f"accuracy differs by {100 * trait['gap']:.0f} points along {trait['trait']}")
+    looks = metrics.get("protocol", {}).get("looks at this test split", {})
+    if looks.get("sweep", 0) > 1:
+        lines.append(f"this test split was looked at {looks['run']} times by this run, {looks['sweep']} by its sweep")
+    return lines
 
 
 def predict(network: keras.Model, task: Task, samples: Samples, batch_size: int, tta: str = "none") -> np.ndarray:
@@ -68,3 +122,46 @@ def predict(network: keras.Model, task: Task, samples: Samples, batch_size: int,
 
 def _seen(look: Callable[[np.ndarray], np.ndarray]) -> Augment:
     return lambda inputs, targets, seed: (look(inputs), targets)
+
+
+def _temperature(
+    network: keras.Model,
+    task: Task,
+    split: Split,
+    others: Mapping[Split, Samples],
+    facts: Mapping[str, Any],
+    batch_size: int,
+) -> float | None:
+    """Return what the run fitted already, or fit it on the validation split; None where that is what is judged."""
+    if task.spec.target != "classes" or split == "validation":
+        return None
+    known = facts.get("metrics", {}).get("calibration", {}).get("temperature")
+    if known is not None or "validation" not in others:
+        return known
+    validation = others["validation"]
+    probabilities = predict(network, task, validation, batch_size).astype(np.float64)
+    return fit_temperature(probabilities, labels_of(validation)) if np.isfinite(probabilities).all() else None
+
+
+def _maps(network: keras.Model, task: Task) -> Maps | None:
+    from fer.evaluation.explain import feature_layer, grad_cam
+
+    if task.spec.kind != "image" or task.spec.target != "classes":
+        return None
+    try:
+        feature_layer(network)
+    except ValueError:  # no convolution
+        return None
+    return lambda inputs, classes: grad_cam(network, inputs, classes)
+
+
+def _robustness(
+    network: keras.Model, task: Task, samples: Samples, count: int, batch_size: int
+) -> dict[str, Any] | None:
+    if not count or task.spec.kind != "image" or task.spec.target != "classes":
+        return None
+    from fer.evaluation.robustness import judge as corrupt
+
+    return corrupt(
+        lambda inputs: network.predict(inputs, batch_size=batch_size, verbose=0), samples, labels_of(samples), count
+    )

@@ -42,7 +42,7 @@ def classification(probabilities: np.ndarray, labels: np.ndarray, classes: Seque
     return {
         "samples": samples,
         "accuracy": correct / samples,
-        "accuracy_interval": list(_wilson(correct, samples)),
+        "accuracy_interval": list(wilson(correct, samples)),
         "balanced_accuracy": float(recall_score(labels, predicted, labels=seen, average="macro", zero_division=0)),
         "macro_f1": float(f1_score(labels, predicted, average="macro", zero_division=0)),
         "loss": float(-np.log(likelihood).mean()),
@@ -105,10 +105,14 @@ def flat(metrics: Mapping[str, Any]) -> dict[str, float]:
     scalars = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
     for name, scores in metrics.get("per_class", {}).items():
         scalars |= {f"{score}/{name}": value for score, value in scores.items()}
+    for name, scores in metrics.get("subsets", {}).items():
+        scalars |= {f"{score}/{name}": value for score, value in scores.items() if isinstance(value, int | float)}
+    if "calibration" in metrics:
+        scalars |= {"ece": metrics["calibration"]["ece"], "aurc": metrics["selective"]["aurc"]}
     return scalars
 
 
-def _wilson(correct: int, samples: int) -> tuple[float, float]:
+def wilson(correct: int, samples: int) -> tuple[float, float]:
     """Return the 95% score interval of a share (Wilson, 1927), which stays sensible near 0, 1 and for few samples."""
     z = NormalDist().inv_cdf(0.975)
     share, weight = correct / samples, 1 + z**2 / samples

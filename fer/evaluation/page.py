@@ -12,11 +12,13 @@ from PIL import Image
 
 
 def render(template: str, values: Mapping[str, Any]) -> str:
-    """Fill a template of this folder."""
+    """Fill a template of this folder; in Markdown, text of others can open no tag and no line."""
+    markdown = template.endswith(".md.j2")
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(
         loader=loader,
-        autoescape=lambda name: not str(name).endswith(".md.j2"),
+        autoescape=not markdown,
+        finalize=(lambda value: " ".join(str(value).replace("<", "&lt;").split())) if markdown else None,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

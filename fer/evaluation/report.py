@@ -6,6 +6,7 @@ import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import numpy as np
 
 from fer.base import DataSpec, Samples
 from fer.errors import DataError, RunError
-from fer.evaluation import figures, metrics
+from fer.evaluation import card, charts, figures, metrics, trust, votes
+from fer.evaluation.copies import KINDS
+from fer.evaluation.evidence import UNKNOWN, Evidence, labels_of
 from fer.evaluation.page import embedded, percent, render, write_text
 
 FIGURES = {
@@ -21,6 +24,11 @@ FIGURES = {
     "confusion_normalised.png": "The same in percent of each true class: the diagonal is its recall.",
     "per_class.png": "Precision, recall and F1 of each class; n is its number of samples.",
     "predictions.png": "The most confident mistakes first, then right answers from the whole split.",
+    "confused.png": "The classes that are confused most, as a share of the true one; the surest mistakes of each.",
+    "explanations.png": "Where the network looked (Grad-CAM) in its surest mistakes: for its answer, for the truth.",
+    "calibration.png": "Whether the confidence can be believed, and what is gained where the model may say nothing.",
+    "subgroups.png": "Whether all images are served alike.",
+    "robustness.png": "What is left of the accuracy when the images get worse.",
     "points.png": "The faces with the largest error first, then others from the better half.",
     "curves.png": "The training. The green line is the best epoch, dashed lines part its stages.",
 }
@@ -28,6 +36,9 @@ FIGURES = {
 
 SHOWN = 10
 """How many of the worst samples the page lists by name."""
+
+EXPLAINED = 8
+"""How many mistakes are explained."""
 
 
 def write(
@@ -39,10 +50,12 @@ def write(
     outputs: np.ndarray,
     history: list[dict[str, Any]],
     facts: Mapping[str, Any],
+    evidence: Evidence = UNKNOWN,
 ) -> dict[str, Any]:
-    """Judge what a model answered for a split, and write metrics.json, predictions.csv, PNG figures and report.html.
+    """Judge what a model answered for a split, and write what there is to say of it.
 
-    The folder is built beside its place and then renamed; an older report there is replaced.
+    That is metrics.json, predictions.csv, PNG figures, report.html and MODEL_CARD.md. The folder is built beside its
+    place and then renamed; an older report there is replaced.
 
     Args:
         folder: where the report goes.
@@ -52,9 +65,10 @@ def write(
         outputs: probabilities (samples, classes), or pixel coordinates (samples, 2 * points) or (samples, points, 2).
         history: the rows of metrics.csv (see `figures.curves`); empty for no curves.
         facts: what the page says about the run: flat or nested, shown as text.
+        evidence: what is known beside the outputs, such as leaks.
 
     Returns:
-        The metrics (see `metrics.classification` and `metrics.landmarks`).
+        The metrics (see `metrics.classification`, `trust.scores` and `metrics.landmarks`).
 
     Raises:
         DataError: the outputs hold NaN or infinity.
@@ -64,53 +78,93 @@ def write(
     outputs = _checked(outputs, spec, split, samples)
     judge = _judge_classes if spec.target == "classes" else _judge_points
     with _replacing(folder) as building:
-        scores, worst = judge(building, spec, samples, outputs)
+        scores, worst = judge(building, spec, samples, outputs, evidence)
         if history:
             figures.curves(building / "curves.png", history)
         record = {"split": split, "metrics": scores, "predictions": "predictions.csv"}
         write_text(building / "metrics.json", json.dumps(record, indent=2, allow_nan=False) + "\n")
         page = {"spec": spec, "split": split, "metrics": scores, "worst": worst, "facts": facts}
         write_text(building / "report.html", _page(building, page))
+        write_text(building / card.NAME, card.text(spec, split, scores, facts))
     return scores
 
 
 def _judge_classes(
-    folder: Path, spec: DataSpec, samples: Samples, outputs: np.ndarray
+    folder: Path, spec: DataSpec, samples: Samples, outputs: np.ndarray, evidence: Evidence
 ) -> tuple[dict[str, Any], list[dict[str, str]]]:
     """Write predictions and figures of a classification; return its scores and the most confident mistakes."""
-    classes, labels = spec.classes, samples.targets
+    classes, labels = spec.classes, labels_of(samples)
     scores = metrics.classification(outputs, labels, classes)
-    predicted, confidence = outputs.argmax(axis=1), outputs.max(axis=1)
-    header = ["name", "true", "predicted", "confidence", *(f"p_{name}" for name in classes)]
-    _write_csv(
-        folder / "predictions.csv",
-        header,
-        (
-            [samples.name(i), classes[labels[i]], classes[predicted[i]], *(f"{p:.6f}" for p in (confidence[i], *row))]
-            for i, row in enumerate(outputs)
-        ),
-    )
+    scores |= trust.scores(outputs, labels, scores, evidence)
+    if samples.targets.ndim == 2:
+        scores["votes"] = votes.against(outputs, samples.targets)
+        samples = replace(samples, targets=labels)
+    _write_predictions(folder / "predictions.csv", spec, samples, outputs, evidence)
     figures.confusion(folder / "confusion.png", scores["confusion"], classes, normalised=False)
     figures.confusion(folder / "confusion_normalised.png", scores["confusion"], classes, normalised=True)
     figures.per_class(folder / "per_class.png", scores["per_class"])
     figures.predictions(folder / "predictions.png", samples, outputs, classes)
+    charts.calibration(folder / "calibration.png", scores["calibration"], scores["selective"])
+    if scores.get("subgroups"):
+        charts.subgroups(folder / "subgroups.png", scores["subgroups"])
+    if "robustness" in scores:
+        charts.robustness(folder / "robustness.png", scores["robustness"])
+    wrong = figures.mistakes(labels, outputs)
+    if len(wrong):
+        charts.confused(folder / "confused.png", samples, labels, outputs, classes)
+    if evidence.maps and len(wrong):
+        _explain(folder / "explanations.png", spec, samples, outputs, evidence, wrong[:EXPLAINED])
     return scores, [
         {
             "sample": samples.name(i),
             "true": classes[labels[i]],
-            "predicted": classes[predicted[i]],
-            "confidence": percent(confidence[i]),
+            "predicted": classes[outputs[i].argmax()],
+            "confidence": percent(outputs[i].max()),
+            **({"in train": evidence.mark(i, labels) or "–"} if evidence.leaks else {}),
         }
-        for i in figures.mistakes(labels, outputs)[:SHOWN]
+        for i in wrong[:SHOWN]
     ]
 
 
+def _write_predictions(path: Path, spec: DataSpec, samples: Samples, outputs: np.ndarray, evidence: Evidence) -> None:
+    """Write a row a sample; the last column says whether there is a copy in train, where that is known."""
+    header = ["name", "true", "predicted", "confidence", *(f"p_{name}" for name in spec.classes)]
+    leaks = evidence.leaks
+    kinds = [[] for _ in outputs] if leaks is None else [[(*KINDS, "")[kind]] for kind in leaks.kind]
+    rows = (
+        [
+            samples.name(i),
+            spec.classes[samples.targets[i]],
+            spec.classes[row.argmax()],
+            *(f"{p:.6f}" for p in (row.max(), *row)),
+            *kinds[i],
+        ]
+        for i, row in enumerate(outputs)
+    )
+    _write_csv(path, header if leaks is None else [*header, "copy_in_train"], rows)
+
+
+def _explain(
+    path: Path, spec: DataSpec, samples: Samples, outputs: np.ndarray, evidence: Evidence, shown: np.ndarray
+) -> None:
+    """Draw what spoke for the predicted and for the true class of some samples."""
+    assert evidence.maps
+    faces, labels, predicted = samples.inputs(shown), samples.targets[shown], outputs[shown].argmax(axis=1)
+    maps = [evidence.maps(faces, each) for each in (predicted, labels)]
+    texts = [
+        (spec.classes[answer], spec.classes[label], evidence.mark(i, samples.targets))
+        for i, answer, label in zip(shown, predicted, labels, strict=True)
+    ]
+    charts.explanations(path, faces, maps, texts)
+
+
 def _judge_points(
-    folder: Path, spec: DataSpec, samples: Samples, outputs: np.ndarray
+    folder: Path, spec: DataSpec, samples: Samples, outputs: np.ndarray, evidence: Evidence
 ) -> tuple[dict[str, Any], list[dict[str, str]]]:
     """Write predictions and figures of a point regression; return its scores and the faces with the largest error."""
     scores = metrics.landmarks(outputs, samples.targets)
     errors = metrics.nme(outputs, samples.targets)
+    scores |= trust.point_scores(errors, evidence)
     rows = ([samples.name(i), f"{error:.6f}"] for i, error in enumerate(errors))
     _write_csv(folder / "predictions.csv", ["name", "nme"], rows)
     figures.points(folder / "points.png", samples, outputs)
