@@ -19,7 +19,6 @@ from fer.evaluation.figures import (
     RED,
     SKY,
     WIDTH,
-    _face,
     _plain,
     _quiet,
     _save,
