@@ -22,6 +22,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from fer import decisions
 from fer.base import Dataset, Samples, Split
 from fer.errors import DataError
 
@@ -66,8 +67,15 @@ class Store:
         return len(self.inputs)
 
 
+@dataclass(kw_only=True)
 class StoredDataset(Dataset):
-    """A dataset whose splits are rows of one store."""
+    """A dataset whose splits are rows of one store.
+
+    Attributes:
+        decisions: a file of relabelled and dropped samples, which changes train alone (see fer.decisions), or "none".
+    """
+
+    decisions: str = "none"
 
     @abstractmethod
     def open(self) -> Store:
@@ -99,7 +107,10 @@ class StoredDataset(Dataset):
         if split not in self._rows:
             raise DataError(f"{self.spec().name}: there is no {split} split, since splits.{split} is none")
         rows, store = self._rows[split], self.store
-        return Samples(source=store.inputs, rows=rows, targets=np.asarray(store.targets)[rows], names=store.names)
+        samples = Samples(source=store.inputs, rows=rows, targets=np.asarray(store.targets)[rows], names=store.names)
+        if split != "train" or self.decisions == "none":
+            return samples
+        return decisions.apply(samples, self.decisions, digests=store.digests, classes=self.spec().classes)
 
 
 def left_out(name: str, skipped: int, total: int, first: Sequence[str]) -> str:

@@ -64,6 +64,7 @@ RUNS: dict[str, type] = {
     "combine": runs.CombineRun,
     "prepare": runs.PrepareRun,
     "audit": runs.AuditRun,
+    "noise": runs.NoiseRun,
     "export": runs.ExportRun,
     "compare": runs.CompareRun,
     "pipeline": runs.PipelineRun,

@@ -11,6 +11,7 @@ EXAMPLES = {
     "evaluate": ("python -m fer evaluate run=latest split=validation",),
     "combine": ("python -m fer combine runs=[outputs/a,outputs/b] by=outputs",),
     "prepare": ("python -m fer prepare dataset=fer2013",),
+    "noise": ("python -m fer noise runs=multirun/<date>/<time>",),
     "audit": ("python -m fer audit dataset=fer2013",),
     "export": ("python export.py run=latest export=fp32",),
     "compare": (

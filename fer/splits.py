@@ -1,7 +1,9 @@
 """Which samples are for training, which for choosing, which for judging."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,20 +15,28 @@ LAST_LOOK = ("PrivateTest", "test")
 """Parts that are for judging alone: FER2013's PrivateTest, and a folder test/."""
 
 
+class Fold(NamedTuple):
+    """One of several equal parts of train, from 1."""
+
+    number: int
+    of: int
+
+
 @dataclass(kw_only=True)
 class Splits:
     """Where each split comes from: parts that the dataset has, or a fraction taken out of train.
 
     A string names a part, or several joined by "+" ("Training+PublicTest"). A number in (0, 1) is the fraction of
     train's samples, class by class, that is taken out of it at random. "validation|0.1" is the part where the dataset
-    has it, else the fraction.
+    has it, else the fraction. "2/5" is the second of five folds of train, class by class: five runs with 1/5 to 5/5
+    validate each sample once.
 
     All are strings, which take a YAML number as well: OmegaConf 2.3 cannot merge a union in a nested dataclass
     (https://github.com/omry/omegaconf/issues/1087).
 
     Attributes:
         train: one or more parts.
-        validation: one or more parts, or a fraction of train.
+        validation: one or more parts, or a fraction or a fold of train.
         test: one or more parts, or a fraction of train, or "none".
     """
 
@@ -48,30 +58,40 @@ class Splits:
                 f"validation: {chosen[0]} is for the last look and cannot choose the epoch; name another part, or a "
                 "fraction of train such as 0.1"
             )
-        fractions = [choice for split in SPLITS for choice in self.choices(split) if isinstance(choice, float)]
+        fractions: list[float] = [
+            choice for split in SPLITS for choice in self.choices(split) if isinstance(choice, float)
+        ]
         if sum(fractions) >= 1:
             raise ConfigError(f"validation: the fractions add up to {sum(fractions):g} and leave nothing to train on")
 
-    def choices(self, split: Split) -> list[float | list[str]]:
-        """Return what a split may come from, best first: fractions and lists of parts; nothing for "none"."""
+    def choices(self, split: Split) -> list[float | Fold | list[str]]:
+        """Return what a split may come from, best first: fractions, folds and lists of parts; nothing for "none"."""
         value: str = getattr(self, split)
         if split == "test" and value == NONE:
             return []
         choices = [_choice(text.strip()) for text in value.split("|")]
-        if any(not choice or (isinstance(choice, float) and split == "train") for choice in choices):
-            kinds = "a part" if split == "train" else "a part or a fraction in (0, 1)"
-            raise ConfigError(f"{split}: expected {kinds}, got {value!r}")
+        if any(not choice or not isinstance(choice, TAKES[split]) for choice in choices):
+            kinds = {"train": "a part", "validation": "a part, a fraction in (0, 1) or a fold such as 2/5"}
+            kinds["test"] = "a part or a fraction in (0, 1)"
+            raise ConfigError(f"{split}: expected {kinds[split]}, got {value!r}")
         return choices
 
 
-def _choice(text: str) -> float | list[str]:
-    """Return a fraction, or the names of parts; 0.0 or an empty list where the text is neither."""
+TAKES: dict[Split, tuple[type, ...]] = {"train": (list,), "validation": (float, list, Fold), "test": (float, list)}
+"""The kinds of choices of each split."""
+
+
+def _choice(text: str) -> float | Fold | list[str]:
+    """Return a fraction, a fold, or the names of parts; 0.0 or an empty list where the text is none of them."""
+    if fold := re.fullmatch(r"(\d+)/(\d+)", text):
+        number, of = map(int, fold.groups())
+        return Fold(number, of) if 1 <= number <= of and of > 1 else 0.0
     try:
-        number = float(text)
+        share = float(text)
     except ValueError:
         parts = [part.strip() for part in text.split("+")]
         return parts if all(parts) and NONE not in parts else []
-    return number if 0 < number < 1 else 0.0
+    return share if 0 < share < 1 else 0.0
 
 
 def cut(
@@ -106,12 +126,20 @@ def cut(
 
     counts = dict(zip(part_names, np.bincount(parts, minlength=len(part_names)).tolist(), strict=True))
     found = {split: _pick(splits, split, counts, texts) for split in SPLITS if splits.choices(split)}
-    fractions = {split: choice for split, choice in found.items() if isinstance(choice, float)}
     named = {split: choice for split, choice in found.items() if isinstance(choice, list)}
     rows = {split: np.flatnonzero(np.isin(np.array(part_names)[parts], choice)) for split, choice in named.items()}
     train = rows["train"]
-    side = take(list(fractions.values()), labels[train], digests[train], seed)
-    rows |= {split: train[side == number] for number, split in enumerate(("train", *fractions))}
+    fractions: dict[Split, float] = {split: choice for split, choice in found.items() if isinstance(choice, float)}
+    if isinstance(fold := found["validation"], Fold):
+        if fractions:
+            raise DataError(
+                f"{texts[0]}: splits.validation is a fold, which needs all of train; set splits.test to a part or none"
+            )
+        side = take([1 / fold.of] * (fold.of - 1), labels[train], digests[train], seed) == fold.number % fold.of
+        rows |= {"train": train[~side], "validation": train[side]}
+    else:
+        side = take(list(fractions.values()), labels[train], digests[train], seed)
+        rows |= {split: train[side == number] for number, split in enumerate(("train", *fractions))}
     # `take` serves train last: a class that is short anywhere is missing here
     for name, left, total in zip(classes, count(rows["train"]), count(train), strict=True):
         if not left:
@@ -140,11 +168,13 @@ def take(fractions: Sequence[float], labels: np.ndarray, digests: np.ndarray, se
     return side[group_of]
 
 
-def _pick(splits: Splits, split: Split, counts: dict[str, int], texts: tuple[str, str, str]) -> float | list[str]:
+def _pick(
+    splits: Splits, split: Split, counts: dict[str, int], texts: tuple[str, str, str]
+) -> float | Fold | list[str]:
     """Return the first choice of a split that the dataset can serve."""
     choices = splits.choices(split)
     for choice in choices:
-        if isinstance(choice, float) or all(counts.get(part) for part in choice):
+        if not isinstance(choice, list) or all(counts.get(part) for part in choice):
             return choice
     dataset, unit, where = texts
     absent = next(part for choice in choices if isinstance(choice, list) for part in choice if not counts.get(part))

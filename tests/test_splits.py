@@ -138,10 +138,10 @@ def test_an_empty_class(samples: int, copies: bool) -> None:
         (("A", "B", "B|0.1"), "test: B is already used for validation; name another part"),
         (("0.5", "B", "C"), "train: expected a part, got '0.5'"),
         (("none", "B", "C"), "train: expected a part, got 'none'"),
-        (("A", "none", "C"), "validation: expected a part or a fraction in (0, 1), got 'none'"),
-        (("A", "1.5", "C"), "validation: expected a part or a fraction in (0, 1), got '1.5'"),
-        (("A", "0", "C"), "validation: expected a part or a fraction in (0, 1), got '0'"),
-        (("A", "B+", "C"), "validation: expected a part or a fraction in (0, 1), got 'B+'"),
+        (("A", "none", "C"), "validation: expected a part, a fraction in (0, 1) or a fold such as 2/5, got 'none'"),
+        (("A", "1.5", "C"), "validation: expected a part, a fraction in (0, 1) or a fold such as 2/5, got '1.5'"),
+        (("A", "0", "C"), "validation: expected a part, a fraction in (0, 1) or a fold such as 2/5, got '0'"),
+        (("A", "B+", "C"), "validation: expected a part, a fraction in (0, 1) or a fold such as 2/5, got 'B+'"),
         (("A", "B", ""), "test: expected a part or a fraction in (0, 1), got ''"),
         (("A", "0.5", "0.5"), "validation: the fractions add up to 1 and leave nothing to train on"),
     ],
@@ -149,3 +149,49 @@ def test_an_empty_class(samples: int, copies: bool) -> None:
 def test_splits_that_make_no_sense(splits: tuple[str, str, str], text: str) -> None:
     with pytest.raises(ConfigError, match=f"^{re.escape(text)}$"):
         Splits(train=splits[0], validation=splits[1], test=splits[2])
+
+
+def test_folds_cover_every_sample_once_and_keep_copies_together():
+    random = np.random.default_rng(0)
+    labels, digests = random.integers(0, 3, 300), random.integers(0, 250, 300).astype(np.uint64)
+    seen = np.zeros(300, int)
+    for number in range(1, 6):
+        rows = cut(
+            Splits(train="train", validation=f"{number}/5", test="none"),
+            parts=np.zeros(300, int),
+            part_names=["train"],
+            labels=labels,
+            digests=digests,
+            seed=0,
+            classes="abc",
+            texts=("toy", "rows", "here"),
+        )
+        seen[rows["validation"]] += 1
+        assert len(rows["train"]) + len(rows["validation"]) == 300
+        assert not np.isin(digests[rows["train"]], digests[rows["validation"]]).any()
+        assert 45 <= len(rows["validation"]) <= 75
+    assert (seen == 1).all()
+
+
+@pytest.mark.parametrize("fold", ["0/5", "6/5", "1/1"])
+def test_a_fold_that_is_none(fold):
+    with pytest.raises(
+        ConfigError, match=r"^validation: expected a part, a fraction in .0, 1. or a fold such as 2/5, got"
+    ):
+        Splits(train="train", validation=fold, test="none")
+
+
+def test_a_fold_needs_all_of_train():
+    with pytest.raises(DataError) as error:
+        cut(
+            Splits(train="train", validation="1/5", test="0.1"),
+            parts=np.zeros(30, int),
+            part_names=["train"],
+            labels=np.arange(30) % 3,
+            digests=np.arange(30, dtype=np.uint64),
+            seed=0,
+            classes="abc",
+            texts=("toy", "rows", "here"),
+        )
+    text = "toy: splits.validation is a fold, which needs all of train; set splits.test to a part or none"
+    assert str(error.value) == text
