@@ -220,6 +220,7 @@ class EvaluateRun:
         check.one_of(self, "split", SPLITS)
         check.one_of(self, "tta", ("none", "flip", "ten"))
         check.at_least(self, "batch_size", 1)
+        check.at_least(self, "robustness", 0)
 
 
 @dataclass(kw_only=True)
@@ -252,7 +253,6 @@ class CombineRun:
             raise ConfigError(f"runs: expected two or more, got {self.runs}; give them as runs=[outputs/a,outputs/b]")
         check.one_of(self, "by", ("outputs", "weights"))
         check.at_least(self, "batch_size", 1)
-        check.at_least(self, "robustness", 0)
 
 
 @dataclass(kw_only=True)
@@ -294,7 +294,8 @@ class NoiseRun:
     """`python -m fer noise`: find labels that are probably wrong, by networks that did not train on them.
 
     Attributes:
-        runs: a run folder, "latest", or a folder of runs that are folds of one another (dataset.splits.validation=1/5,2/5,...).
+        runs: a run folder, "latest", or a folder of runs that are folds of one another
+            (dataset.splits.validation=1/5,2/5,...).
         shown: how many of the worst are put on the page.
         output: folder of suspects.json and review.html.
         batch_size: samples at a time.
