@@ -29,7 +29,12 @@ def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
         script = ["-m", "fer"] if words[0] == "fer" else [str(ROOT / words[0])]
         here = {**os.environ, "PYTHONPATH": str(ROOT)}  # this checkout, whichever one is installed
         return subprocess.run(
-            [sys.executable, *script, *words[1:]], cwd=tmp_path, env=here, capture_output=True, text=True, timeout=timeout
+            [sys.executable, *script, *words[1:]],
+            cwd=tmp_path,
+            env=here,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
         )
 
     return run
