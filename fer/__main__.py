@@ -8,6 +8,8 @@ from fer.config import RUNS, main
 from fer.errors import did_you_mean
 
 COMMANDS = sorted(RUNS)
+BARE = {"verify": "file"}
+"""What a word without "=" means, where a command takes one."""
 
 
 def run() -> None:
@@ -17,10 +19,7 @@ def run() -> None:
         asked = "" if name in ("", "-h", "--help") else f"no such command: {name}{did_you_mean(name, COMMANDS)}\n"
         print(f"{asked}usage: python -m fer <{'|'.join(COMMANDS)}> [key=value ...]", file=sys.stderr)
         sys.exit(0 if name in ("-h", "--help") else 2)
-    # A run's own dataset is known only after composition: `++` lets Hydra take any of its keys, `restore` checks them.
-    changes = name == "evaluate"
-    sys.argv[1:] = [f"++{word}" if changes and word.startswith("dataset.") else word for word in sys.argv[2:]]
-    sys.argv[1:] = [_listed(word) for word in sys.argv[1:]]
+    sys.argv[1:] = [_listed(_named(name, word)) for word in sys.argv[2:]]
     if name == "pipeline":
         sys.argv[1:] = _gathered(sys.argv[1:])
     main(name, getattr(importlib.import_module(f"fer.commands.{name}"), name))
@@ -38,6 +37,14 @@ def _gathered(words: list[str]) -> list[str]:
     settings = [word for word in words if not word.startswith(own)]
     rest = [word for word in words if word.startswith(own)]
     return [*rest, f"settings={json.dumps(settings)}"] if settings else rest
+
+
+def _named(command: str, word: str) -> str:
+    """Turn the one bare word of a command into its setting, quoted for Hydra."""
+    if command not in BARE or "=" in word or word.startswith("-"):
+        return word
+    quoted = word.replace("'", "\\'")
+    return f"{BARE[command]}='{quoted}'"
 
 
 if __name__ == "__main__":

@@ -327,9 +327,32 @@ class Tracker(ABC):
 class Exporter(ABC):
     """A file format for devices."""
 
+    calibrates: ClassVar[bool] = False
+    """Whether `write` must see training inputs; such a format has the settings `calibration` and `seed`."""
+
+    integer: ClassVar[bool] = False
+    """Whether the file computes in integers."""
+
+    def formats(self) -> dict[str, Exporter]:
+        """Return the formats to write, by name."""
+        return {type(self).__module__.rpartition(".")[2]: self}
+
     @abstractmethod
-    def write(self, network: keras.Model, path: Path) -> Path:
-        """Write the network in this format at `path` (without a suffix) and return the file."""
+    def write(self, network: keras.Model, path: Path, calibration: np.ndarray | None = None) -> Path:
+        """Write the network in this format and return the file.
+
+        Args:
+            network: computes in float32.
+            path: the file, without a suffix.
+            calibration: training inputs, where the format calibrates.
+
+        Raises:
+            ConfigError: the network holds something that the format has not.
+        """
+
+    def finish(self, file: Path) -> list[str]:
+        """Do what is left to do with a file that has passed its gate, and return lines for people."""
+        return []
 
 
 @dataclass(kw_only=True)

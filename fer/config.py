@@ -68,6 +68,7 @@ RUNS: dict[str, type] = {
     "export": runs.ExportRun,
     "compare": runs.CompareRun,
     "pipeline": runs.PipelineRun,
+    "verify": runs.VerifyRun,
 }
 
 SWEEP = {"train": "hydra.sweep.dir=", "tune": "hydra.run.dir="}
@@ -246,6 +247,9 @@ def main(name: str, command: Callable[[Any], None]) -> None:
     sys.argv[1:] = [re.sub("^sweep=", SWEEP.get(name, "sweep="), word) for word in sys.argv[1:]]
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra would print and exit itself otherwise
     register()
+    if RUNS[name].__annotations__.get("dataset") == dict[str, Any]:
+        # A run's own dataset is known only after composition: `++` lets Hydra take any key, `restore` checks them.
+        sys.argv[1:] = [f"++{word}" if word.startswith("dataset.") else word for word in sys.argv[1:]]
 
     def entry(config: DictConfig) -> None:
         output = Path(HydraConfig.get().runtime.output_dir)

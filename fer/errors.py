@@ -24,6 +24,14 @@ class Paused(FerError):  # noqa: N818  # it is no error
     """A training that stopped with a checkpoint; the command exits with a code that says "resume me"."""
 
 
+class ModelError(FerError):
+    """An exported file that is damaged, of another kind, or not what its contract says."""
+
+
+class GateError(FerError):
+    """An exported file that lost more of the score than it may."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return "; did you mean 'x'?" for the nearest known word, or an empty string where none is near."""
     near = difflib.get_close_matches(word, list(known), n=1)

@@ -13,7 +13,6 @@ EXAMPLES = {
     "prepare": ("python -m fer prepare dataset=fer2013",),
     "noise": ("python -m fer noise runs=multirun/<date>/<time>",),
     "audit": ("python -m fer audit dataset=fer2013",),
-    "export": ("python export.py run=latest export=fp32",),
     "compare": (
         "python -m fer compare runs=outputs/a,outputs/b",
         "python -m fer compare runs=multirun/2026-01-01/12-00-00",
@@ -23,6 +22,11 @@ EXAMPLES = {
         "python tune.py model=cnn48 tuner=hyperband",
         "python tune.py model=mobilenetv2 dataset=fer2013 tuner=bayesian tuner.trials=30 tuner.parallel=2",
     ),
+    "export": (
+        "python export.py run=latest export=int8",
+        "python export.py run=latest export=all gate.accuracy_drop=1",
+    ),
+    "verify": ("python -m fer verify outputs/<run>/export/int8.tflite",),
 }
 
 

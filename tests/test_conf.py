@@ -69,7 +69,7 @@ def test_every_space_fits_its_model(model):
 
 @pytest.mark.parametrize("name", sorted(RUNS))
 def test_every_command_has_a_root_and_a_help_text(name):
-    needs = {"combine": ["runs=[a,b]"]}
+    needs = {"combine": ["runs=[a,b]"], "verify": ["file=model.tflite"]}
     assert compose(name, *needs.get(name, [])) is not None
     text = help_text(CONF, name)
     assert len(text.splitlines()[0]) > 20

@@ -10,20 +10,15 @@ from fer.base import Exporter
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
 
 
 @dataclass(kw_only=True)
 class Fp32(Exporter):
     """A .tflite file with the network's own float32 weights; input and output as in the run's contract."""
 
-    def write(self, network: keras.Model, path: Path) -> Path:
-        """Convert the network."""
-        import tensorflow as tf
+    def write(self, network: keras.Model, path: Path, calibration: np.ndarray | None = None) -> Path:
+        """Convert the network (see Exporter.write)."""
+        from fer.deployment.convert import convert
 
-        from fer.artifact import replacing
-
-        file = path.with_suffix(".tflite")
-        converted = tf.lite.TFLiteConverter.from_keras_model(network).convert()
-        with replacing(file) as partial:
-            partial.write_bytes(converted)
-        return file
+        return convert(network, path)

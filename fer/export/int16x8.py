@@ -1,0 +1,54 @@
+"""TFLite with 16-bit activations and 8-bit weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from fer import check
+from fer.base import Exporter
+from fer.export.int8 import FEWEST
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+
+@dataclass(kw_only=True)
+class Int16x8(Exporter):
+    """As small as int8 and nearly as exact as float32, but slow: TFLite has only reference kernels for most of it.
+
+    Input and output are float32.
+
+    Attributes:
+        calibration: training images to see, as many of each class as there are.
+        seed: of their choice.
+    """
+
+    calibration: int
+    seed: int
+
+    calibrates: ClassVar[bool] = True
+    integer: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check.between(self, "calibration", FEWEST, 100_000)
+        check.at_least(self, "seed", 0)
+
+    def write(self, network: keras.Model, path: Path, calibration: np.ndarray | None = None) -> Path:
+        """Calibrate and convert the network (see Exporter.write)."""
+        import tensorflow as tf
+
+        from fer.deployment.convert import convert, shown
+
+        assert calibration is not None
+        kernels = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+
+        def configure(converter: Any) -> None:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.representative_dataset = shown(calibration)
+            converter.target_spec.supported_ops = [kernels]
+
+        return convert(network, path, configure)
