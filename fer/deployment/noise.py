@@ -1,8 +1,8 @@
 """How much noise each quantized layer adds by itself, so that a bad one can be named.
 
-Each operation of the quantized file is cut out and run alone, on the float network's own values, quantized; beside it
-the same operation of the float file on the same rounded values. What is left between the two is that operation's own
-noise: its weights and the range of its output. A layer that only passes on the noise of those before it is not blamed.
+Each operation of the float file is cut out and run twice on the float network's own values: as it is, and with the
+quantized file's constants and the rounding of its output. What is left between the two is that operation's own noise; a
+layer that only passes on the noise of those before it is not blamed.
 """
 
 from __future__ import annotations
@@ -36,28 +36,19 @@ def layers(plain: Path, quantized: Path, inputs: np.ndarray) -> list[dict[str, A
         For each layer that both files have: layer, operation and decibels, worst first. The ratio is taken for each
         channel and averaged in decibels, so that a loud channel does not hide those that it drowns.
     """
-    ours, theirs = _Graph(unpack(quantized).network), _Graph(unpack(plain).network)
-    values = theirs.record(inputs)
+    exact, rounded = _Graph(unpack(plain).network), _Graph(unpack(quantized).network)
+    values = exact.record(inputs)
     ranked = []
-    for key, number in ours.producers.items():
-        operation = ours.name(number)
-        if key not in theirs.producers or operation in CASTS or operation != theirs.name(theirs.producers[key]):
+    for key, number in exact.producers.items():
+        twin = rounded.producers.get(key)
+        if twin is None or rounded.name(twin) != exact.name(number) or rounded.passes_on(twin):
             continue
-        given, wanted = ours.inputs(number), theirs.inputs(theirs.producers[key])
-        if set(given) != set(wanted) or not set(given) <= set(values):
-            continue
-        alone = _Alone(ours, number), _Alone(theirs, theirs.producers[key])
-        pairs = [_outputs(*alone, {name: values[name][row] for name in given}) for row in range(len(inputs))]
-        decibels = _decibels(*(np.stack(each) for each in zip(*pairs, strict=True)))
-        layer = operations.tidy(ours.tensor(ours.operators[number].outputs[0]).name)
-        ranked.append({"layer": layer, "operation": operation, "decibels": round(decibels, 2)})
+        given = [values[index] for index in exact.computed(number)]
+        wanted = _run(exact.cut(number, {}), given)
+        got = rounded.round_output(twin, _run(exact.cut(number, rounded.constants(twin)), given))
+        layer = operations.tidy(exact.graph.tensors[exact.operators[number].outputs[0]].name)
+        ranked.append({"layer": layer, "operation": exact.name(number), "decibels": round(_decibels(got, wanted), 2)})
     return sorted(ranked, key=lambda row: row["decibels"])
-
-
-def _outputs(ours: _Alone, theirs: _Alone, values: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return what an operation answers in the quantized file, and in the float file for the same rounded values."""
-    rounded = ours.rounded(values)
-    return ours(rounded), theirs(rounded)
 
 
 def _decibels(got: np.ndarray, wanted: np.ndarray) -> float:
@@ -71,123 +62,129 @@ def _decibels(got: np.ndarray, wanted: np.ndarray) -> float:
     return float((10 * np.log10(ratio)).mean())
 
 
+def _run(network: bytes, given: Sequence[np.ndarray]) -> np.ndarray:
+    """Run a network on values (n, 1, ...) of each of its inputs."""
+    interpreter = _interpreter(network)
+    results = []
+    for values in zip(*given, strict=True):
+        for details, value in zip(interpreter.get_input_details(), values, strict=True):
+            interpreter.set_tensor(details["index"], value)
+        interpreter.invoke()
+        results.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
+    return np.stack(results)
+
+
+def _interpreter(network: bytes, *, keep: bool = False) -> Any:
+    module = runtime()
+    interpreter = module.Interpreter(
+        model_content=network,
+        experimental_preserve_all_tensors=keep,
+        experimental_op_resolver_type=module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+    interpreter.allocate_tensors()
+    return interpreter
+
+
 class _Graph:
-    """A file's network with its tensors under the names that the float and the quantized file share."""
+    """A file's network; `producers` finds an operation by the name that its output has in the float and other files."""
 
     def __init__(self, network: bytes) -> None:
         self.model = operations.read(network)
         self.graph = self.model.subgraphs[0]
         self.operators = self.graph.operators
-        self.keys = [tensor.name.split(b";")[0].decode() for tensor in self.graph.tensors]
-        for number, operator in enumerate(self.operators):  # a cast holds the same values under another name
-            if self.name(number) == "QUANTIZE":
-                self.keys[operator.outputs[0]] = self.keys[operator.inputs[0]]
-        for number in reversed(range(len(self.operators))):
-            if self.name(number) == "DEQUANTIZE" and not self.constant(self.operators[number].inputs[0]):
-                self.keys[self.operators[number].inputs[0]] = self.keys[self.operators[number].outputs[0]]
-        made = ((self.keys[index], number) for number, each in enumerate(self.operators) for index in each.outputs)
-        self.producers = {key: number for key, number in made if self.name(number) not in CASTS}
-
-    def tensor(self, index: int) -> Any:
-        return self.graph.tensors[index]
-
-    def constant(self, index: int) -> bool:
-        return operations.is_constant(self.model, self.tensor(index))
+        self.origin = {int(each.outputs[0]): number for number, each in enumerate(self.operators)}
+        keys = [tensor.name.split(b";")[0] for tensor in self.graph.tensors]
+        for number, operator in enumerate(self.operators):
+            if self.name(number) == "DEQUANTIZE" and self.constant(int(operator.outputs[0])) is None:
+                keys[operator.inputs[0]] = keys[operator.outputs[0]]  # the same values under another name
+        self.producers = {keys[index]: each for index, each in self.origin.items() if self.name(each) not in CASTS}
 
     def name(self, number: int) -> str:
         code = self.model.operatorCodes[self.operators[number].opcodeIndex]
         return operations.NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)]
 
-    def needed(self, number: int) -> list[int]:
-        """Return the operation and those that unpack its float16 constants."""
-        unpacking = [
-            other
-            for other, each in enumerate(self.operators)
-            if self.name(other) == "DEQUANTIZE"
-            and self.constant(each.inputs[0])
-            and each.outputs[0] in self.operators[number].inputs
-        ]
-        return [*unpacking, number]
+    def constant(self, index: int) -> np.ndarray | None:
+        """Return a constant's values in float32, also where they are float16 and unpacked first; None if computed."""
+        number = self.origin.get(index)
+        if number is not None and self.name(number) == "DEQUANTIZE":
+            index = int(self.operators[number].inputs[0])
+        tensor = self.graph.tensors[index]
+        data = self.model.buffers[tensor.buffer].data
+        if data is None or not len(data):
+            return None
+        kind = np.dtype(operations.TYPES[tensor.type].lower())
+        return _dequantized(np.frombuffer(np.asarray(data, np.uint8).tobytes(), kind), tensor)
 
-    def free(self, number: int) -> list[int]:
-        """Return the operation's inputs that are computed."""
-        made = [index for other in self.needed(number)[:-1] for index in self.operators[other].outputs]
-        inputs = dict.fromkeys(int(index) for index in self.operators[number].inputs)
-        return [index for index in inputs if index >= 0 and index not in made and not self.constant(index)]
+    def constants(self, number: int) -> dict[int, np.ndarray]:
+        """Return an operation's float constants by their place among its inputs."""
+        found = {}
+        for place, index in enumerate(self.operators[number].inputs):
+            if index >= 0 and (values := self.constant(int(index))) is not None:
+                found[place] = values
+        return found
 
-    def inputs(self, number: int) -> list[str]:
-        return [self.keys[index] for index in self.free(number)]
+    def computed(self, number: int) -> list[int]:
+        """Return the tensors among an operation's inputs that are computed, each once."""
+        indices = dict.fromkeys(int(index) for index in self.operators[number].inputs)
+        return [index for index in indices if index >= 0 and self.constant(index) is None]
 
-    def record(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
-        """Return float32 (n, ...) of each tensor that is computed."""
-        module = runtime()
-        interpreter = module.Interpreter(
-            model_content=operations.write(self.model),
-            experimental_preserve_all_tensors=True,
-            experimental_op_resolver_type=module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-        )
-        interpreter.allocate_tensors()
-        made = {int(index) for each in self.operators for index in each.outputs} | {int(self.graph.inputs[0])}
-        kept: dict[str, list[np.ndarray]] = {self.keys[index]: [] for index in made}
+    def record(self, inputs: np.ndarray) -> dict[int, np.ndarray]:
+        """Run the whole network and return the values (n, ...) of each tensor that is computed."""
+        interpreter = _interpreter(operations.write(self.model), keep=True)
+        kept: dict[int, list[np.ndarray]] = {index: [] for index in (int(self.graph.inputs[0]), *self.origin)}
         for each in inputs:
             interpreter.set_tensor(interpreter.get_input_details()[0]["index"], each[None].astype(np.float32))
             interpreter.invoke()
-            for index in made:
-                kept[self.keys[index]].append(interpreter.get_tensor(index))
-        return {key: np.stack(values) for key, values in kept.items()}
+            for index, values in kept.items():
+                values.append(interpreter.get_tensor(index))
+        return {index: np.stack(values) for index, values in kept.items()}
+
+    def cut(self, number: int, constants: dict[int, np.ndarray]) -> bytes:
+        """Return one operation as a network of its own, with other values for its float constants."""
+        operator, small, graph = self.operators[number], copy.copy(self.model), copy.copy(self.graph)
+        used = {self.graph.tensors[index].buffer: place for place, index in enumerate(operator.inputs) if index >= 0}
+        small.buffers = [operations.empty_buffer() for _ in self.model.buffers]
+        for buffer, place in used.items():
+            kept = self.model.buffers[buffer].data
+            tensor = self.graph.tensors[operator.inputs[place]]
+            if place in constants and operations.TYPES[tensor.type] == "FLOAT32":
+                kept = np.frombuffer(constants[place].astype(np.float32).tobytes(), np.uint8)
+            small.buffers[buffer].data = kept
+        graph.operators, graph.inputs, graph.outputs = [operator], self.computed(number), list(operator.outputs)
+        small.subgraphs, small.signatureDefs, small.metadata = [graph], None, None
+        return operations.write(small)
+
+    def passes_on(self, number: int) -> bool:
+        """Tell whether an operation, such as a pooling, keeps the scale of its input and so rounds nothing again."""
+        output, *inputs = (
+            self.graph.tensors[index].quantization
+            for index in (self.operators[number].outputs[0], *self.computed(number))
+        )
+        same = all(np.array_equal(output.scale, each.scale) for each in inputs)
+        return same and output.scale is not None and not self.constants(number)
+
+    def round_output(self, number: int, values: np.ndarray) -> np.ndarray:
+        """Round values as the output of an operation is rounded; a float output is not."""
+        tensor = self.graph.tensors[self.operators[number].outputs[0]]
+        kind = operations.TYPES[tensor.type]
+        if not kind.startswith(("INT", "UINT")):
+            return values
+        limits, (scale,), (zero_point,) = (
+            np.iinfo(kind.lower()),
+            tensor.quantization.scale,
+            tensor.quantization.zeroPoint,
+        )
+        whole = np.clip(np.rint(values / scale) + zero_point, limits.min, limits.max)
+        return (whole - zero_point) * scale
 
 
-class _Alone:
-    """One operation of a file, as a network of its own."""
-
-    def __init__(self, graph: _Graph, number: int) -> None:
-        needed = [graph.operators[each] for each in graph.needed(number)]
-        self.names, free = graph.inputs(number), graph.free(number)
-        self._interpreter = _interpreter(_cut(graph.model, needed, free))
-        self._given = self._interpreter.get_input_details()
-        self._got = self._interpreter.get_output_details()[0]
-
-    def rounded(self, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return the inputs as this operation sees them."""
-        pairs = zip(self.names, self._given, strict=True)
-        return {name: _dequantize(_quantize(values[name], details), details) for name, details in pairs}
-
-    def __call__(self, values: dict[str, np.ndarray]) -> np.ndarray:
-        for name, details in zip(self.names, self._given, strict=True):
-            self._interpreter.set_tensor(details["index"], _quantize(values[name], details))
-        self._interpreter.invoke()
-        return _dequantize(self._interpreter.get_tensor(self._got["index"]), self._got)
-
-
-def _cut(model: Any, operators: Sequence[Any], inputs: list[int]) -> bytes:
-    """Return a network of some of a model's operators, with no more constants than they need."""
-    small, graph = copy.copy(model), copy.copy(model.subgraphs[0])
-    graph.operators, graph.inputs, graph.outputs = operators, inputs, list(operators[-1].outputs)
-    used = {graph.tensors[index].buffer for each in operators for index in each.inputs if index >= 0}
-    empty = operations.empty_buffer()
-    small.buffers = [buffer if index in used else empty for index, buffer in enumerate(model.buffers)]
-    small.subgraphs, small.signatureDefs, small.metadata = [graph], None, None
-    return operations.write(small)
-
-
-def _interpreter(network: bytes) -> Any:
-    module = runtime()
-    plain = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    interpreter = module.Interpreter(model_content=network, experimental_op_resolver_type=plain)
-    interpreter.allocate_tensors()
-    return interpreter
-
-
-def _quantize(values: np.ndarray, details: dict[str, Any]) -> np.ndarray:
-    scale, zero_point = details["quantization"]
-    if not scale:
-        return values.astype(details["dtype"])
-    limits = np.iinfo(details["dtype"])
-    return np.clip(np.rint(values / scale) + zero_point, limits.min, limits.max).astype(details["dtype"])
-
-
-def _dequantize(values: np.ndarray, details: dict[str, Any]) -> np.ndarray:
-    scale, zero_point = details["quantization"]
-    if not scale:
-        return values.astype(np.float32)
-    return ((values.astype(np.float64) - zero_point) * scale).astype(np.float32)
+def _dequantized(values: np.ndarray, tensor: Any) -> np.ndarray:
+    """Return a constant as float32 (flat); one scale for all, or one along the quantized dimension."""
+    quantization = tensor.quantization
+    if quantization is None or quantization.scale is None or not len(quantization.scale):
+        return values.astype(np.float32) if values.dtype.kind == "f" else values
+    scale, zero_point = np.asarray(quantization.scale, np.float64), np.asarray(quantization.zeroPoint, np.float64)
+    along = np.ones(len(tensor.shape), int)
+    along[quantization.quantizedDimension] = len(scale)
+    shaped = values.reshape(tensor.shape)
+    return ((shaped - zero_point.reshape(along)) * scale.reshape(along)).astype(np.float32)

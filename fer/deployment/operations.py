@@ -106,8 +106,10 @@ def tidy(name: bytes) -> str:
     as all are when the batch is fixed (see fer.deployment.convert).
     """
     path = name.decode(errors="replace").split(";")[0].split("/")
+    if len(path) == 1:
+        return "output" if path[0].startswith("StatefulPartitionedCall") else path[0]
     layers = [re.sub(r"_\d+$", "", layer) for layer in path[:-1] if not layer.startswith("functional")]
-    return "/".join(layers) or path[-1]
+    return "/".join(layers)
 
 
 def _shape(tensor: Any) -> tuple[int, ...]:
