@@ -8,7 +8,7 @@ from fer.config import RUNS, main
 from fer.errors import did_you_mean
 
 COMMANDS = sorted(RUNS)
-BARE = {"verify": "file"}
+BARE = {"benchmark": "file", "verify": "file"}
 """What a word without "=" means, where a command takes one."""
 
 

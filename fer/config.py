@@ -69,6 +69,8 @@ RUNS: dict[str, type] = {
     "compare": runs.CompareRun,
     "pipeline": runs.PipelineRun,
     "verify": runs.VerifyRun,
+    "benchmark": runs.BenchmarkRun,
+    "graph": runs.GraphRun,
 }
 
 SWEEP = {"train": "hydra.sweep.dir=", "tune": "hydra.run.dir="}

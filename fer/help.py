@@ -26,6 +26,8 @@ EXAMPLES = {
         "python export.py run=latest export=int8",
         "python export.py run=latest export=all gate.accuracy_drop=1",
     ),
+    "benchmark": ("python -m fer benchmark run=latest", "python -m fer benchmark run=latest frame=photo.jpg"),
+    "graph": ("python -m fer graph run=latest",),
     "verify": ("python -m fer verify outputs/<run>/export/int8.tflite",),
 }
 

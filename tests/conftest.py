@@ -49,3 +49,27 @@ def smoke(tmp_path: Path) -> Callable[..., TrainRun]:
         return replace(run, folder=str(tmp_path / folder))
 
     return build
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small run on colour faces with its files for devices, in `<run>/export`."""
+    from fer.commands.export import export
+    from fer.training import train
+
+    folder = tmp_path_factory.mktemp("exported") / "run"
+    sizes = (
+        "model.filters=[8,16]",
+        "model.kernels=[3,3]",
+        "model.units=[16]",
+        "model.input_size=24",
+        "model.dropout=0",
+    )
+    data = ("dataset.size=24", "dataset.colour=true", "dataset.train=700", "dataset.test=140")
+    quiet = ("augmentation=none", "training.progress=none", "training.epochs=12", "optimizer.learning_rate=3e-3")
+    run = replace(compose("train", "experiment=smoke", *sizes, *data, *quiet), folder=str(folder))
+    run.runtime.apply(run.seed)
+    train(run)
+    for name in ("fp32", "int8"):
+        export(compose("export", f"run={folder}", f"export={name}", "gate.accuracy_drop=100"))
+    return folder

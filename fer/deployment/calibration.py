@@ -57,7 +57,7 @@ def choose(train: Samples, judged: Samples, count: int, seed: int) -> np.ndarray
 def _order(targets: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Return all samples in random order, where there are classes one of each in turn."""
     shuffled = random.permutation(len(targets))
-    if targets.ndim > 1 and targets.shape[-1] == 2:  # points
+    if targets.ndim == 3:  # points
         return shuffled
     labels = (targets if targets.ndim == 1 else targets.argmax(axis=1))[shuffled]
     turn = np.empty(len(labels), np.int64)

@@ -92,12 +92,13 @@ class _Graph:
         self.model = operations.read(network)
         self.graph = self.model.subgraphs[0]
         self.operators = self.graph.operators
-        self.origin = {int(each.outputs[0]): number for number, each in enumerate(self.operators)}
+        self.origin = {int(index): number for number, each in enumerate(self.operators) for index in each.outputs}
         keys = [tensor.name.split(b";")[0] for tensor in self.graph.tensors]
         for number, operator in enumerate(self.operators):
             if self.name(number) == "DEQUANTIZE" and self.constant(int(operator.outputs[0])) is None:
                 keys[operator.inputs[0]] = keys[operator.outputs[0]]  # the same values under another name
-        self.producers = {keys[index]: each for index, each in self.origin.items() if self.name(each) not in CASTS}
+        first = ((keys[each.outputs[0]], number) for number, each in enumerate(self.operators))
+        self.producers = {key: number for key, number in first if self.name(number) not in CASTS}
 
     def name(self, number: int) -> str:
         code = self.model.operatorCodes[self.operators[number].opcodeIndex]
@@ -179,12 +180,13 @@ class _Graph:
 
 
 def _dequantized(values: np.ndarray, tensor: Any) -> np.ndarray:
-    """Return a constant as float32 (flat); one scale for all, or one along the quantized dimension."""
+    """Return a constant as float32; there is one scale for all, or one along the quantized dimension."""
     quantization = tensor.quantization
     if quantization is None or quantization.scale is None or not len(quantization.scale):
         return values.astype(np.float32) if values.dtype.kind == "f" else values
     scale, zero_point = np.asarray(quantization.scale, np.float64), np.asarray(quantization.zeroPoint, np.float64)
-    along = np.ones(len(tensor.shape), int)
-    along[quantization.quantizedDimension] = len(scale)
-    shaped = values.reshape(tensor.shape)
-    return ((shaped - zero_point.reshape(along)) * scale.reshape(along)).astype(np.float32)
+    if len(scale) > 1:
+        along = np.ones(len(tensor.shape), int)
+        along[quantization.quantizedDimension] = len(scale)
+        values, scale, zero_point = values.reshape(tensor.shape), scale.reshape(along), zero_point.reshape(along)
+    return ((values - zero_point) * scale).astype(np.float32)

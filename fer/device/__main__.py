@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fer.device.faces import crop, detector
+from fer.device.faces import SEARCHED, crop, detector
 from fer.device.model import Model
 from fer.device.runner import open_model
 from fer.device.sources import frames, is_still
@@ -29,6 +29,9 @@ def parser() -> argparse.ArgumentParser:
     line.add_argument("source", nargs="?", help="an image, a folder of images, a video, or a camera's number")
     line.add_argument(
         "--faces", help="whole (the picture is a face), haar, or the path of YuNet's .onnx; whole for images, else haar"
+    )
+    line.add_argument(
+        "--search", type=int, help="width in pixels at which faces are looked for (images: 0, all; else 320)"
     )
     line.add_argument("--threads", type=int, default=1, help="of the network (1)")
     line.add_argument(
@@ -92,7 +95,9 @@ def _answer(options: argparse.Namespace, started: float) -> None:
 
 def _rows(model: Model, options: argparse.Namespace) -> Iterator[tuple[list[Any], float]]:
     """Yield a row of the table for each face, and how long its answer took."""
-    faces = detector(options.faces or ("whole" if is_still(options.source) else "haar"))
+    still = is_still(options.source)
+    search = options.search if options.search is not None else (0 if still else SEARCHED)
+    faces = detector(options.faces or ("whole" if still else "haar"), search)
     margin = float(model.contract["input"].get("crop_margin", 0))
     for count, (name, number, frame) in enumerate(frames(options.source), start=1):
         for box in faces(frame):

@@ -10,8 +10,12 @@ import numpy as np
 
 from fer.errors import ModelError
 
-SMALLEST = 40
-"""Pixels of the side of a face."""
+SMALLEST = 24
+"""Pixels of the side of a face in the picture that is searched: the cascade was trained on as many."""
+
+
+SEARCHED = 320
+"""Pixels of the width in which faces are looked for in a stream: every face of 48 pixels in a frame of 640."""
 
 
 class Box(NamedTuple):
@@ -27,35 +31,54 @@ Detector = Callable[[np.ndarray], list[Box]]
 """BGR frame, as OpenCV reads it -> faces, largest first."""
 
 
-def detector(kind: str) -> Detector:
+def detector(kind: str, width: int = 0) -> Detector:
     """Return what finds faces.
 
     Args:
         kind: "whole" (the frame is a face), "haar" (OpenCV's own cascade, Viola & Jones 2001), or the path of
             YuNet's .onnx file (Wu et al. 2023).
+        width: search a copy of the frame of so many pixels: half the width costs a quarter of the time and the small
+            faces; 0 searches the frame itself.
 
     Raises:
         ModelError: OpenCV has no cascade, or cannot read the file.
     """
     if kind == "whole":
         return lambda frame: [Box(0, 0, frame.shape[1], frame.shape[0])]
-    return _haar() if kind == "haar" else _yunet(Path(kind))
+    detect = _haar() if kind == "haar" else _yunet(Path(kind))
+    return _in_smaller(detect, width) if width else detect
 
 
 def crop(frame: np.ndarray, box: Box, margin: float) -> np.ndarray:
-    """Cut a face out of a BGR frame, larger by `margin` of its size on each side, as RGB; edge pixels fill what is
-    outside the frame."""
+    """Cut a face out of a BGR frame, larger by `margin` of its size on each side, as RGB.
+
+    Edge pixels fill what is outside the frame.
+    """
     import cv2
 
     wider, higher = round(margin * box.width), round(margin * box.height)
     left, top = box.x - wider, box.y - higher
     right, bottom = box.x + box.width + wider, box.y + box.height + higher
     height, width = frame.shape[:2]
-    outside = [max(-top, 0), max(bottom - height, 0), max(-left, 0), max(right - width, 0)]
     inside = frame[max(top, 0) : bottom, max(left, 0) : right]
-    if any(outside):
-        inside = cv2.copyMakeBorder(inside, *outside, cv2.BORDER_REPLICATE)
+    above, below, before, after = max(-top, 0), max(bottom - height, 0), max(-left, 0), max(right - width, 0)
+    if above or below or before or after:
+        inside = cv2.copyMakeBorder(inside, above, below, before, after, cv2.BORDER_REPLICATE)
     return cv2.cvtColor(inside, cv2.COLOR_BGR2RGB)
+
+
+def _in_smaller(detect: Detector, width: int) -> Detector:
+    import cv2
+
+    def smaller(frame: np.ndarray) -> list[Box]:
+        scale = frame.shape[1] / width
+        if scale <= 1:
+            return detect(frame)
+        size = (width, round(frame.shape[0] / scale))
+        found = detect(cv2.resize(frame, size, interpolation=cv2.INTER_AREA))
+        return [Box(*(round(side * scale) for side in box)) for box in found]
+
+    return smaller
 
 
 def _haar() -> Detector:
@@ -65,8 +88,8 @@ def _haar() -> Detector:
     cascade = cv2.CascadeClassifier(str(file)) if file.exists() else None
     if cascade is None or cascade.empty():
         raise ModelError(
-            f"--faces haar: OpenCV {cv2.__version__} comes without {file.name}; pip install 'opencv-python-headless<5', "
-            "or give YuNet's file: --faces face_detection_yunet.onnx"
+            f"--faces haar: OpenCV {cv2.__version__} comes without {file.name}; "
+            "pip install 'opencv-python-headless<5', or give YuNet's file: --faces face_detection_yunet.onnx"
         )
 
     def detect(frame: np.ndarray) -> list[Box]:

@@ -1,0 +1,22 @@
+"""`python -m fer graph`: draw a run's network."""
+
+from pathlib import Path
+
+from fer import artifact
+from fer.runs import GraphRun
+
+
+def graph(run: GraphRun) -> None:
+    """Write the drawing and print the table."""
+    folder = artifact.find(run.run)
+    folder.passport()
+    import keras
+
+    from fer.deployment.graph import write
+
+    network = keras.models.load_model(folder.model, compile=False)
+    files = write(network, Path(run.output) if run.output else folder.path / "graph")
+    print(files[0].read_text(), end="")
+    print(f"in {', '.join(map(str, files))}")
+    if files[-1].suffix != ".svg":
+        print("graphviz is not on the PATH (apt-get install graphviz), so there is no picture")

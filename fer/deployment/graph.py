@@ -1,0 +1,36 @@
+"""A network as a table of its layers and, where graphviz is installed, as a picture."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import keras
+
+from fer.artifact import replacing, write_text
+from fer.errors import ConfigError
+
+
+def write(network: keras.Model, path: Path) -> list[Path]:
+    """Write `path`.txt and `path`.dot and, where graphviz is installed, `path`.svg; sub-models are opened.
+
+    Raises:
+        ConfigError: graphviz failed.
+    """
+    lines: list[str] = []
+    network.summary(expand_nested=True, line_length=110, print_fn=lambda text, **_: lines.append(text))
+    drawing = keras.utils.model_to_dot(network, show_shapes=True, show_layer_names=True, expand_nested=True)
+    drawing.set("splines", "spline")  # Keras asks for right angles, on which graphviz fails for large networks
+    written = [path.with_suffix(".txt"), path.with_suffix(".dot")]
+    write_text(written[0], "\n".join(lines) + "\n")
+    write_text(written[1], drawing.to_string())
+    if shutil.which("dot"):
+        picture = path.with_suffix(".svg")
+        with replacing(picture) as partial:
+            words = ["dot", "-Tsvg", "-o", str(partial), str(written[1])]
+            done = subprocess.run(words, capture_output=True, text=True, timeout=300)
+            if done.returncode:
+                raise ConfigError(f"graph: graphviz failed: {done.stderr.strip()}")
+        written.append(picture)
+    return written

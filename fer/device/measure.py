@@ -1,0 +1,120 @@
+"""`python -m fer.device.measure model.tflite`: time and memory of a file in a process of its own, as JSON.
+
+Cold start counts from the start of the process, imports included, so each file and setting needs a new one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fer.device.faces import SEARCHED, crop, detector
+from fer.device.model import Model
+from fer.device.runner import runtime
+from fer.device.sources import frames
+from fer.errors import FerError
+
+
+def main() -> int:
+    """Run the command line; print JSON, or one line that says what is wrong."""
+    line = argparse.ArgumentParser(prog="python -m fer.device.measure", description=__doc__)
+    line.add_argument("model", type=Path)
+    line.add_argument("--threads", type=int, default=1)
+    line.add_argument("--fast", action="store_true")
+    line.add_argument("--repeats", type=int, default=50)
+    line.add_argument("--frame", help="an image of a scene: also measure the way from the frame to the label")
+    line.add_argument("--faces", default="haar")
+    options = line.parse_args()
+    try:
+        print(json.dumps(measure(options)))
+    except FerError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Measure one file: times in milliseconds, memory in MB."""
+    started = time.perf_counter()
+    model = Model(options.model, threads=options.threads, fast=options.fast)
+    loaded = time.perf_counter() - started
+    shape = model.contract["input"]["shape"]
+    given = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+    model.runner(given)
+    found: dict[str, Any] = {
+        "runtime": runtime().__name__.partition(".")[0],
+        "threads": options.threads,
+        "fast": options.fast,
+        "bytes": options.model.stat().st_size,
+        "load_ms": 1000 * loaded,
+        "cold_start_ms": _since_process_started(),
+        **_times(lambda: model.runner(given), options.repeats),
+    }
+    if options.frame is not None:
+        [(_, _, frame)] = frames(options.frame)
+        found["whole_way"] = _whole_way(model, frame, options)
+    return {**found, "peak_mb": _peak()}
+
+
+def _whole_way(model: Model, frame: np.ndarray, options: argparse.Namespace) -> dict[str, Any]:
+    """Measure detect, crop and answer on one frame."""
+    detect = detector(options.faces, SEARCHED)
+    margin = float(model.contract["input"].get("crop_margin", 0))
+    boxes = detect(frame)[:1]
+    if not boxes:
+        raise FerError(f"{options.frame}: no face found; give a frame with one")
+    face = crop(frame, boxes[0], margin)
+
+    def whole() -> None:
+        for box in detect(frame)[:1]:
+            model(crop(frame, box, margin))
+
+    parts: dict[str, Callable[[], Any]] = {
+        "detect": lambda: detect(frame),
+        "crop": lambda: model.prepare(crop(frame, boxes[0], margin)),
+        "answer": lambda: model.runner(model.prepare(face)),
+    }
+    each = {f"{name}_ms": _times(part, options.repeats)["p50_ms"] for name, part in parts.items()}
+    times = _times(whole, options.repeats)
+    return {**each, **times, "frame": list(frame.shape[1::-1]), "faces": options.faces}
+
+
+def _times(work: Callable[[], Any], repeats: int) -> dict[str, float]:
+    for _ in range(3):
+        work()
+    times = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    p50, p95 = np.percentile(times, (50, 95))
+    return {"p50_ms": 1000 * float(p50), "p95_ms": 1000 * float(p95), "per_second": len(times) / sum(times)}
+
+
+def _since_process_started() -> float | None:
+    """Return milliseconds since the process started; None where the system does not say."""
+    import os
+
+    try:
+        ticks = float(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        uptime = float(Path("/proc/uptime").read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return None
+    return 1000 * (uptime - ticks / os.sysconf("SC_CLK_TCK"))
+
+
+def _peak() -> float:
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
