@@ -10,17 +10,9 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-EXPRESSIONS: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-MIRROR: tuple[int, ...] = (
-    *range(16, -1, -1),  # jaw
-    *range(26, 16, -1),  # brows
-    *(27, 28, 29, 30, 35, 34, 33, 32, 31),  # nose
-    *(45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40),  # eyes
-    *(54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55),  # outer lips
-    *(64, 63, 62, 61, 60, 67, 66, 65),  # inner lips
-)
-"""Where each point of the iBUG 300-W mark-up (Sagonas et al., 2013) goes in a mirrored face."""
+from fer.ibug68 import MIRROR as MIRROR
 
+EXPRESSIONS: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 SMALLEST = 24
 SUPERSAMPLE = 3
 
