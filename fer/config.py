@@ -62,6 +62,7 @@ RUNS: dict[str, type] = {
     "tune": runs.TuneRun,
     "evaluate": runs.EvaluateRun,
     "combine": runs.CombineRun,
+    "boxes": runs.BoxesRun,
     "prepare": runs.PrepareRun,
     "audit": runs.AuditRun,
     "noise": runs.NoiseRun,

@@ -10,6 +10,7 @@ EXAMPLES = {
     ),
     "evaluate": ("python -m fer evaluate run=latest split=validation",),
     "combine": ("python -m fer combine runs=[outputs/a,outputs/b] by=outputs",),
+    "boxes": ("python -m fer boxes run=latest",),
     "prepare": ("python -m fer prepare dataset=fer2013",),
     "noise": ("python -m fer noise runs=multirun/<date>/<time>",),
     "audit": ("python -m fer audit dataset=fer2013",),

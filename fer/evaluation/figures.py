@@ -16,7 +16,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from fer.base import Samples
-from fer.evaluation.metrics import nme
+from fer.evaluation.points import THRESHOLDS, distribution, nme, region_nme
+from fer.ibug68 import REGIONS
 
 DPI = 200
 INK, QUIET, GRID = "#222222", "#767676", "#e2e2e2"
@@ -164,6 +165,30 @@ def points(path: Path, samples: Samples, predicted: np.ndarray) -> Path:
         "predicted point": Line2D([], [], color=ORANGE, **dot),
     }
     figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+    return _save(figure, path)
+
+
+def ced(path: Path, predicted: np.ndarray, truth: np.ndarray) -> Path:
+    """Draw the cumulative error distributions of all points and of each region, by inter-ocular distance.
+
+    Args:
+        path: the PNG to write.
+        predicted: float (samples, 68, 2), pixels (x, y).
+        truth: the same for the true points.
+    """
+    limits = np.linspace(0, max(THRESHOLDS.values()), 201)
+    figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    for (name, points), colour in zip(REGIONS.items(), (SKY, ORANGE, GREEN, RED, QUIET), strict=True):
+        shares = distribution(region_nme(predicted, truth, points), limits)
+        axes.plot(100 * limits, shares, color=colour, linewidth=1.2, label=name)
+    axes.plot(100 * limits, distribution(nme(predicted, truth), limits), color=BLUE, linewidth=2.5, label="all points")
+    axes.set(xlim=(0, 100 * limits[-1]), ylim=(0, 1.02))
+    axes.set_xlabel("NME, % of the inter-ocular distance", fontsize=9)
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    _title(axes, "Faces with an error up to")
+    _quiet(axes, grid="both")
+    figure.legend(loc="outside lower center", ncols=6, frameon=False, fontsize=9)
     return _save(figure, path)
 
 

@@ -7,10 +7,6 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support, recall_score
 
-POINTS = 68
-OUTER_EYE_CORNERS = (36, 45)
-"""Counted from 0 in the iBUG 300-W mark-up (Sagonas et al., 2013)."""
-
 
 def classification(probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
     """Judge predicted classes.
@@ -54,57 +50,11 @@ def classification(probabilities: np.ndarray, labels: np.ndarray, classes: Seque
     }
 
 
-def landmarks(predicted: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
-    """Judge predicted facial points.
-
-    Args:
-        predicted: float (samples, 68, 2), pixels (x, y).
-        truth: the same for the true points.
-
-    Returns:
-        samples; nme (mean over the faces, see `nme`); failure_rate_8 and failure_rate_10 (share of the faces with an
-        NME above 8% and 10%); rmse (root of the mean squared distance between predicted and true point, in pixels).
-
-    Raises:
-        ValueError: there are no samples, the shapes do not fit, or a face's eye corners coincide.
-    """
-    errors = nme(predicted, truth)
-    squared = np.square(np.subtract(predicted, truth, dtype=np.float64)).sum(axis=-1)
-    return {
-        "samples": len(errors),
-        "nme": float(errors.mean()),
-        "failure_rate_8": float((errors > 0.08).mean()),
-        "failure_rate_10": float((errors > 0.10).mean()),
-        "rmse": float(np.sqrt(squared.mean())),
-    }
-
-
-def nme(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Return the normalised mean error of each face, as a fraction: float64 (samples,).
-
-    It is the mean distance between predicted and true point, divided by the distance of the true outer eye corners
-    (inter-ocular; Sagonas et al., 2013).
-
-    Raises:
-        ValueError: see `landmarks`.
-    """
-    expected = (len(truth) or "1 or more", POINTS, 2)
-    for name, points in (("predicted", predicted), ("truth", truth)):
-        if points.shape != expected:
-            raise ValueError(f"{name}: expected the {POINTS} iBUG 300-W points as {expected}, got {points.shape}")
-    left, right = OUTER_EYE_CORNERS
-    eyes = np.linalg.norm(np.subtract(truth[:, left], truth[:, right], dtype=np.float64), axis=-1)
-    if not eyes.all():
-        raise ValueError(f"truth: the outer eye corners ({left}, {right}) of face {int(eyes.argmin())} coincide")
-    distances = np.linalg.norm(np.subtract(predicted, truth, dtype=np.float64), axis=-1)
-    return distances.mean(axis=1) / eyes
-
-
 def flat(metrics: Mapping[str, Any]) -> dict[str, float]:
     """Return the scalars of either kind of metrics under one level of names, "f1/happy" for a class, for trackers."""
     scalars = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
-    for name, scores in metrics.get("per_class", {}).items():
-        scalars |= {f"{score}/{name}": value for score, value in scores.items()}
+    for name, scores in [*metrics.get("per_class", {}).items(), *metrics.get("regions", {}).items()]:
+        scalars |= {f"{score}/{name}": value for score, value in scores.items() if isinstance(value, int | float)}
     for name, scores in metrics.get("subsets", {}).items():
         scalars |= {f"{score}/{name}": value for score, value in scores.items() if isinstance(value, int | float)}
     if "calibration" in metrics:

@@ -14,7 +14,7 @@ import numpy as np
 
 from fer.base import DataSpec, Samples
 from fer.errors import DataError, RunError
-from fer.evaluation import card, charts, figures, metrics, trust, votes
+from fer.evaluation import card, charts, figures, metrics, points, trust, votes
 from fer.evaluation.copies import KINDS
 from fer.evaluation.evidence import UNKNOWN, Evidence, labels_of
 from fer.evaluation.page import embedded, percent, render, write_text
@@ -29,6 +29,7 @@ FIGURES = {
     "calibration.png": "Whether the confidence can be believed, and what is gained where the model may say nothing.",
     "subgroups.png": "Whether all images are served alike.",
     "robustness.png": "What is left of the accuracy when the images get worse.",
+    "ced.png": "The share of the faces with an error up to each value; the area under it is the AUC, 1 at best.",
     "points.png": "The faces with the largest error first, then others from the better half.",
     "curves.png": "The training. The green line is the best epoch, dashed lines part its stages.",
 }
@@ -162,12 +163,13 @@ def _judge_points(
     folder: Path, spec: DataSpec, samples: Samples, outputs: np.ndarray, evidence: Evidence
 ) -> tuple[dict[str, Any], list[dict[str, str]]]:
     """Write predictions and figures of a point regression; return its scores and the faces with the largest error."""
-    scores = metrics.landmarks(outputs, samples.targets)
-    errors = metrics.nme(outputs, samples.targets)
+    scores = points.landmarks(outputs, samples.targets)
+    errors = points.nme(outputs, samples.targets)
     scores |= trust.point_scores(errors, evidence)
     rows = ([samples.name(i), f"{error:.6f}"] for i, error in enumerate(errors))
     _write_csv(folder / "predictions.csv", ["name", "nme"], rows)
     figures.points(folder / "points.png", samples, outputs)
+    figures.ced(folder / "ced.png", outputs, samples.targets)
     worst = np.argsort(-errors, kind="stable")[:SHOWN]
     return scores, [{"sample": samples.name(i), "NME": percent(errors[i])} for i in worst]
 

@@ -3,8 +3,7 @@
 import keras
 from keras import ops
 
-OUTER_EYE_CORNERS = (36, 45)
-"""Of the 68 iBUG points (Sagonas et al. 2013); their distance is the inter-ocular one."""
+from fer.ibug68 import OUTER_EYE_CORNERS
 
 
 @keras.saving.register_keras_serializable("fer")

@@ -14,12 +14,6 @@ PROBABILITIES = np.array(
 )
 
 
-def face(samples: int = 1) -> np.ndarray:
-    """Points on a line, a pixel apart, so that the outer eye corners (36, 45) are 9 pixels apart."""
-    x = np.arange(68, dtype=np.float32)
-    return np.tile(np.stack([x, np.zeros_like(x)], axis=1), (samples, 1, 1))
-
-
 class TestClassification:
     def test_scores(self):
         scores = metrics.classification(PROBABILITIES, LABELS, CLASSES)
@@ -80,43 +74,6 @@ class TestClassification:
             metrics.classification(np.zeros((0, 3)), np.zeros(0, dtype=int), CLASSES)
 
 
-class TestLandmarks:
-    def test_nme_is_the_mean_error_over_the_inter_ocular_distance(self):
-        predicted = face() + np.array([3, 4], dtype=np.float32)  # every point 5 pixels off
-        scores = metrics.landmarks(predicted, face())
-        assert scores == {
-            "samples": 1,
-            "nme": pytest.approx(5 / 9),
-            "failure_rate_8": 1.0,
-            "failure_rate_10": 1.0,
-            "rmse": pytest.approx(5),
-        }
-
-    def test_failure_rates_count_faces(self):
-        predicted = face(4)
-        predicted[:, :, 1] = np.array([[0], [0.07], [0.09], [0.11]]) * 9
-        scores = metrics.landmarks(predicted, face(4))
-        assert (scores["failure_rate_8"], scores["failure_rate_10"]) == (0.5, 0.25)
-        assert metrics.nme(predicted, face(4)) == pytest.approx([0, 0.07, 0.09, 0.11])
-
-    def test_rmse_weighs_large_errors(self):
-        predicted = face()
-        predicted[0, 0, 0] += 68**0.5
-        assert metrics.landmarks(predicted, face())["rmse"] == pytest.approx(1)
-
-    def test_other_number_of_points(self):
-        five = face()[:, :5]
-        expected = r"^predicted: expected the 68 iBUG 300-W points as \(1, 68, 2\), got \(1, 5, 2\)$"
-        with pytest.raises(ValueError, match=expected):
-            metrics.landmarks(five, five)
-
-    def test_eye_corners_that_coincide(self):
-        truth = face(2)
-        truth[1, 45] = truth[1, 36]
-        with pytest.raises(ValueError, match=r"^truth: the outer eye corners \(36, 45\) of face 1 coincide$"):
-            metrics.landmarks(truth, truth)
-
-
 def test_flat_has_scalars_alone():
     flat = metrics.flat(metrics.classification(PROBABILITIES, LABELS, CLASSES))
     assert flat["accuracy"] == 4 / 6
@@ -124,8 +81,3 @@ def test_flat_has_scalars_alone():
     assert flat["recall/angry"] == pytest.approx(2 / 3)
     assert all(isinstance(value, int | float) for value in flat.values())
     assert not {"confusion", "per_class", "accuracy_interval"} & set(flat)
-
-
-def test_flat_of_landmarks_is_the_same():
-    scores = metrics.landmarks(face(), face())
-    assert metrics.flat(scores) == scores

@@ -124,12 +124,12 @@ def test_predictions_of_classes(tmp_path):
 def test_points_in_either_shape(tmp_path, shape):
     run = regressed()
     scores = report.write(tmp_path / "report", **run | {"outputs": run["outputs"].reshape(shape)})
-    plain = metrics.landmarks(run["outputs"], run["samples"].targets)
+    plain = points.landmarks(run["outputs"], run["samples"].targets)
     assert {name: scores[name] for name in plain} == plain
     low, high = scores["intervals"]["nme"]
     assert low <= scores["nme"] <= high
     names = sorted(file.name for file in (tmp_path / "report").iterdir())
-    assert names == ["MODEL_CARD.md", "curves.png", "metrics.json", "points.png", "predictions.csv", "report.html"]
+    assert names == ["MODEL_CARD.md", "ced.png", "curves.png", "metrics.json", "points.png", "predictions.csv", "report.html"]
     table = rows(tmp_path / "report")
     assert list(table[0]) == ["name", "nme"]
     assert np.mean([float(row["nme"]) for row in table]) == pytest.approx(scores["nme"], abs=1e-6)

@@ -4,7 +4,7 @@ import pytest
 
 from fer.base import DataSpec
 from fer.drawing import MIRROR, draw_face
-from fer.evaluation.metrics import landmarks
+from fer.evaluation.points import landmarks
 from fer.nn.metrics import NormalisedMeanError
 from fer.task import task_of
 
