@@ -85,7 +85,7 @@ def _part(name: str, otherwise: str) -> str:
 
 def _read_xml(file: Path) -> Iterator[Face | str]:
     try:
-        root = ElementTree.parse(file).getroot()  # noqa: S314 (expat 2.4 and later bounds the expansion of entities)
+        root = ElementTree.parse(file).getroot()
     except (ElementTree.ParseError, OSError) as error:
         raise DataError(f"ibug300w: {file} is damaged ({error}); get it again") from error
     if root.find("images") is None:

@@ -120,9 +120,7 @@ def test_damaged_or_missing_files(tmp_path):
     file.write_text("<dataset><images>")
     with pytest.raises(DataError) as caught:
         list(annotations.read(tmp_path))
-    assert str(caught.value) == (
-        f"ibug300w: {file} is damaged (no element found: line 1, column 17); get it again"
-    )
+    assert str(caught.value) == (f"ibug300w: {file} is damaged (no element found: line 1, column 17); get it again")
     file.write_text("<svg/>")
     with pytest.raises(DataError) as caught:
         list(annotations.read(tmp_path))

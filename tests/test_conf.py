@@ -29,7 +29,8 @@ def _data(tmp_path, monkeypatch):
 def test_every_choice_composes_and_loads(group, choice):
     needs = {
         ("model", "mobilenetv2"): ["model.weights=none"],
-        ("loss", "mse"): ["dataset.target=points"],
+        **{("loss", loss): ["dataset.target=points"] for loss in ("mse", "wing", "adaptive_wing", "smooth_l1")},
+        ("dataset", "ibug300w"): ["loss=wing"],
         ("dataset", "image_folder"): ["model.weights=none"],
     }
     run = compose("train", f"{group}={choice}", *needs.get((group, choice), []))

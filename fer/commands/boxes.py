@@ -23,7 +23,9 @@ def boxes(run: BoxesRun) -> None:
     passport = folder.passport()
     recipe, settings = passport["recipes"]["dataset"], passport["config"]["dataset"]
     if "box_shift" not in settings:
-        raise ConfigError(f"run: expected a run on a dataset with face boxes, such as ibug300w; {folder.path} is on {recipe}")
+        raise ConfigError(
+            f"run: expected a run on a dataset with face boxes, such as ibug300w; {folder.path} is on {recipe}"
+        )
     run.runtime.apply(seed=0)
     import keras  # its backend is chosen by now
 

@@ -1,7 +1,8 @@
 """iBUG 300-W: faces in the wild with 68 points, for research only.
 
 Sagonas et al., "300 Faces In-The-Wild Challenge: Database and Results" (Image and Vision Computing, 2016). The protocol
-trains on AFW and the training folders of HELEN and LFPW, and judges on their test folders (common) and iBUG (challenge).
+trains on AFW and the training folders of HELEN and LFPW, and judges on their test folders (common) and on iBUG
+(challenge).
 """
 
 import hashlib
@@ -74,13 +75,14 @@ class Ibug300w(StoredDataset):
     def open(self) -> Store:
         """Crop the faces into the cache, or find what was cropped before."""
         root = Path(self.path).expanduser().resolve()
-        faces, bad = [], []
-        for face in annotations.read(root):
-            (bad if isinstance(face, str) else faces).append(face)
-        stats = [(str(face.image), *_stat(face.image), face) for face in faces]
+        found = list(annotations.read(root))
+        faces = [face for face in found if isinstance(face, Face)]
+        bad = [reason for reason in found if isinstance(reason, str)]
         crop = {key: getattr(self, key) for key in ("size", "colour", "margin", "box_shift", "box_scale", "seed")}
         marks = hashlib.blake2b(b"".join(np.concatenate([face.box, *face.points]).tobytes() for face in faces))
-        key = fingerprint([stat[:3] for stat in stats], marks=marks.hexdigest(), bad=[bad, self.bad_faces], **crop)
+        key = fingerprint(
+            [_stat(face.image) for face in faces], marks=marks.hexdigest(), bad=[bad, self.bad_faces], **crop
+        )
         return open_store(self.cache, "ibug300w", key, lambda writer: self._decode(faces, bad, writer))
 
     def cut(self, store: Store) -> dict[Split, np.ndarray]:
@@ -136,9 +138,9 @@ class Ibug300w(StoredDataset):
         writer.skip(reason)
 
 
-def _stat(path: Path) -> tuple[int, int]:
+def _stat(path: Path) -> tuple[str, int, int]:
     stat = path.stat()
-    return stat.st_size, stat.st_mtime_ns
+    return str(path), stat.st_size, stat.st_mtime_ns
 
 
 def _warn_of_swapped(points: np.ndarray, names: Sequence[str]) -> None:
@@ -153,7 +155,7 @@ def _warn_of_swapped(points: np.ndarray, names: Sequence[str]) -> None:
 def _crop(
     face: Face, *, size: int, colour: bool, margin: float, jitter: tuple[float, float, int]
 ) -> tuple[np.ndarray, np.ndarray, tuple[int, int]] | str:
-    """Return pixels uint8 (size, size, channels), points float32 (68, 2) in them and the image's size, or what is wrong."""
+    """Return pixels uint8 (size, size, channels), points float32 (68, 2) and the image's size, or what is wrong."""
     from PIL import Image
 
     try:

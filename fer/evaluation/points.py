@@ -52,8 +52,8 @@ def landmarks(predicted: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
     Returns:
         samples; the scores of `summary` by inter-ocular distance; rmse (root of the mean squared distance between
         predicted and true point, in pixels); by (normaliser -> summary, for inter-pupil distance and box); regions
-        (jaw, brows, nose, eyes, mouth -> summary by inter-ocular distance); ced (NME from 0 to 0.1 in equal steps -> the
-        share of the faces up to it).
+        (jaw, brows, nose, eyes, mouth -> summary by inter-ocular distance); ced (the share of the faces with an NME up
+        to 0, 0.1%, 0.2% ... 10%).
 
     Raises:
         ValueError: see `nme`.
@@ -137,7 +137,10 @@ def _lengths(truth: np.ndarray, normaliser: str) -> np.ndarray:
         lengths, what = np.linalg.norm(np.subtract(*centres), axis=-1), "the centres of the eyes of face {} coincide"
     else:
         corners = (truth[:, corner] for corner in OUTER_EYE_CORNERS)
-        lengths, what = np.linalg.norm(np.subtract(*corners), axis=-1), f"the outer eye corners {OUTER_EYE_CORNERS} of face {{}} coincide"
+        lengths, what = (
+            np.linalg.norm(np.subtract(*corners), axis=-1),
+            f"the outer eye corners {OUTER_EYE_CORNERS} of face {{}} coincide",
+        )
     if not lengths.all():
         raise ValueError(f"truth: {what.format(int(lengths.argmin()))}")
     return lengths

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class ResidualRegressor(Model):
     """Entry, middle and exit flow of Xception (Chollet 2017, arXiv:1610.02357), small enough for one grey face.
 
-    The entry block has plain convolutions; each residual block two separable ones, pooled by 2, beside a 1x1 shortcut of
-    stride 2; each middle block `middle_convolutions` separable ones around which the input is added; the exit block one
+    The entry block has plain convolutions; each residual block two separable ones, pooled by 2, beside a 1x1 shortcut
+    of stride 2; each middle block `middle_convolutions` separable ones around which the input is added; the exit block one
     more residual block, two separable convolutions, and the pooling. Every convolution is followed by BatchNorm, and
     LeakyReLU stands before or after it. Images of another size or in colour are made to fit; pixels become [-1, 1].
 
@@ -82,12 +82,20 @@ class ResidualRegressor(Model):
         x = self._residual(x, (x.shape[-1], first), active=True)
         for filters in last:
             x = self._active(self._separable(x, filters))
-        x = layers.GlobalAveragePooling2D()(x) if self.pooling == "average" else layers.Flatten()(x)
-        x = layers.Dropout(self.dropout)(x)
+        x = layers.Dropout(self.dropout)(self._pool(x))
         network = keras.Model(inputs, outputs(spec)(x), name="residual_regressor")
         if self.weights != "none":
             load_weights(network, self.weights)
         return network
+
+    def _pool(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        from keras import layers
+
+        if self.pooling == "average":
+            return layers.GlobalAveragePooling2D()(x)
+        x = layers.Flatten()(x)
+        # Adam moves every weight by about the rate: without this, points would move by the rate times their number
+        return layers.Rescaling(x.shape[-1] ** -0.5, name="calm")(x)
 
     def _active(self, x: keras.KerasTensor) -> keras.KerasTensor:
         from keras import layers

@@ -38,7 +38,7 @@ def wing(error: keras.KerasTensor, width: float, curvature: float) -> keras.Kera
 def adaptive_wing(
     error: keras.KerasTensor, exponent: float, omega: float, epsilon: float, theta: float
 ) -> keras.KerasTensor:
-    """Return w ln(1 + (|x| / e)^a) below theta, and A |x| - C above, with its value and slope (Wang et al. 2019, eq. 3)."""
+    """Return w ln(1 + (|x| / e)^a) below theta, and the line that goes on from there (Wang et al. 2019, eq. 3)."""
     ratio = theta / epsilon
     slope = omega * exponent * ratio ** (exponent - 1) / (epsilon * (1 + ratio**exponent))
     offset = theta * slope - omega * math.log(1 + ratio**exponent)

@@ -8,7 +8,7 @@ import pytest
 
 from fer.base import DataSpec, Samples
 from fer.errors import DataError, RunError
-from fer.evaluation import figures, metrics, report
+from fer.evaluation import figures, metrics, points, report
 
 pytestmark = pytest.mark.usefixtures("coarse")
 

@@ -13,6 +13,7 @@ from fer.drawing import EXPRESSIONS, MIRROR
 
 SMALL = {
     "cnn48": ("model.filters=[4,8]", "model.kernels=[9,6]", "model.units=[8]"),
+    "residual_regressor": ("model.entry=[4,8]", "model.residual=[8]", "model.middle_blocks=1", "model.exit=[8,8,8]"),
     "mobilenetv2": ("model.weights=none", "model.alpha=0.35", "model.input_size=48", "model.units=8"),
 }
 SPECS = {
