@@ -39,7 +39,7 @@ class DataSpec:
         shape: shape of one input.
         classes: class names in label order; empty when the targets are points.
         points: number of (x, y) target points; 0 when the targets are classes.
-        mirror: where each target point goes in a mirrored image; empty when the targets are classes.
+        mirror: where each target point, or each point of a landmark input, goes in a mirrored face; else empty.
     """
 
     name: str
@@ -79,12 +79,14 @@ class Samples:
         targets: int64 (samples,) labels; float32 (samples, classes) probabilities, as votes give them; or float32
             (samples, points, 2) pixel coordinates (x, y).
         names: where each sample came from, for people: "fer2013.csv.gz row 17" or a path. As long as `source`.
+        groups: to which group a sample belongs whose score the report gives apart, (samples,); empty for none.
     """
 
     source: Source
     rows: np.ndarray
     targets: np.ndarray
     names: Sequence[str]
+    groups: Sequence[str] = ()
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -177,7 +179,11 @@ class Model(ABC):
 
 @dataclass(kw_only=True)
 class Augmentation(ABC):
-    """Random changes to the training images, and to their points along with them."""
+    """Random changes to the training inputs, and to the points of images along with them."""
+
+    def kinds(self) -> tuple[str, ...]:
+        """Return the kinds of input that it changes, or may leave as they are (see DataSpec.kind)."""
+        return ("image",)
 
     @abstractmethod
     def build(self, spec: DataSpec) -> Augment | None:

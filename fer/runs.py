@@ -177,6 +177,12 @@ class TrainRun:
         if self.pipeline.on_device:
             self.augmentation.on_device(spec)
         self.distill.check(spec)
+        if spec.kind not in self.augmentation.kinds():
+            other = {"image": "light, points", "landmarks": "landmarks"}[spec.kind]
+            raise ConfigError(
+                f"augmentation: changes {NOUNS[self.augmentation.kinds()[0]]}, but dataset {spec.name} has "
+                f"{NOUNS[spec.kind]}; choose augmentation={other} or none"
+            )
         self.model.stages(self.training.epochs)
 
 

@@ -48,6 +48,7 @@ class Smoother:
     def reset(self) -> None:
         """Forget what was seen: the next values are taken as they are."""
         self._values: np.ndarray | None = None
+        self._seconds = 0.0
 
     def __call__(self, values: np.ndarray, seconds: float) -> np.ndarray:
         """Return the smoothed values.

@@ -31,12 +31,14 @@ class Albumentations(Augmentation):
         if self.transforms:
             self._transforms()
 
+    def kinds(self) -> tuple[str, ...]:
+        """Return images, and with no transforms anything."""
+        return ("image",) if self.transforms else ("image", "landmarks")
+
     def build(self, spec: DataSpec) -> Augment | None:
         """Return the function that changes one batch, or None without transforms."""
         if not self.transforms:
             return None
-        if spec.kind != "image":
-            raise ConfigError(f"augmentation: expected none, since {spec.name} has {spec.kind}, not images")
         for index, transform in enumerate(self._transforms()):
             _rehearse(f"transforms[{index}]", transform, spec)
         return _Batch(self._transforms, np.array(spec.mirror, np.int64))

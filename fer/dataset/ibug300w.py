@@ -8,7 +8,7 @@ trains on AFW and the training folders of HELEN and LFPW, and judges on their te
 import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from fer import annotations, check
 from fer.annotations import Face
-from fer.base import DataSpec, Split
+from fer.base import DataSpec, Samples, Split
 from fer.cache import LISTED, Store, StoredDataset, Writer, fingerprint, open_store
 from fer.errors import DataError
 from fer.ibug68 import MIRROR, POINTS, swapped
@@ -100,6 +100,11 @@ class Ibug300w(StoredDataset):
             classes=strata,
             texts=("ibug300w", "faces of part", self.path),
         )
+
+    def load(self, split: Split) -> Samples:
+        """Read one split; each face is of the group of its subset."""
+        samples = super().load(split)
+        return replace(samples, groups=[annotations.subset_of(samples.name(row)) for row in range(len(samples))])
 
     def _strata(self, store: Store, names: Sequence[str]) -> tuple[list[str], np.ndarray]:
         """Return the subsets in train, from each of which a fraction is taken, and the number of each row's own."""

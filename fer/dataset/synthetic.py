@@ -10,6 +10,8 @@ import numpy as np
 from fer import check
 from fer.base import SPLITS, Dataset, DataSpec, Samples, Split
 from fer.cache import Writer, fingerprint, open_store
+from fer.errors import ConfigError
+from fer.ibug68 import OUTER_EYE_CORNERS
 
 
 @dataclass(kw_only=True)
@@ -22,6 +24,8 @@ class Synthetic(Dataset):
     Attributes:
         size: height and width in pixels, 24 to 512.
         colour: RGB, else grey.
+        input: "image", or "landmarks": the 68 points themselves, the middle of the outer eye corners at 0 and their
+            distance 1, for target=classes.
         target: "classes" for the expression, or "points" for the 68 points.
         train: number of faces, 7 or more, as for the others.
         validation: number of faces.
@@ -32,6 +36,7 @@ class Synthetic(Dataset):
 
     size: int
     colour: bool
+    input: str
     target: str
     train: int
     validation: int
@@ -42,7 +47,10 @@ class Synthetic(Dataset):
     def __post_init__(self) -> None:
         """Check the ranges."""
         check.between(self, "size", 24, 512)
+        check.one_of(self, "input", ("image", "landmarks"))
         check.one_of(self, "target", ("classes", "points"))
+        if self.input == "landmarks" and self.target == "points":
+            raise ConfigError("target: expected classes with input=landmarks, got 'points'")
         for split in SPLITS:
             check.at_least(self, split, 7)
         check.at_least(self, "seed", 0)
@@ -51,6 +59,9 @@ class Synthetic(Dataset):
         """Describe the data (see Dataset.spec)."""
         from fer.drawing import EXPRESSIONS, MIRROR
 
+        if self.input == "landmarks":
+            points = (len(MIRROR), 2)
+            return DataSpec(name="synthetic", kind="landmarks", shape=points, classes=EXPRESSIONS, mirror=MIRROR)
         shape = (self.size, self.size, 3 if self.colour else 1)
         if self.target == "points":
             return DataSpec(name="synthetic", kind="image", shape=shape, points=len(MIRROR), mirror=MIRROR)
@@ -59,7 +70,7 @@ class Synthetic(Dataset):
     def load(self, split: Split) -> Samples:
         """Draw one split, or find what was drawn before (see Dataset.load)."""
         count = getattr(self, split)
-        settings = {"size": self.size, "colour": self.colour, "target": self.target, "seed": self.seed}
+        settings = {key: getattr(self, key) for key in ("size", "colour", "input", "target", "seed")}
         drawing = hashlib.blake2b((Path(__file__).parents[1] / "drawing.py").read_bytes()).hexdigest()
         key = fingerprint([], drawing=drawing, split=split, count=count, **settings)
         store = open_store(self.cache, "synthetic", key, self._draw(split, count))
@@ -74,6 +85,12 @@ class Synthetic(Dataset):
                 rng = np.random.default_rng([self.seed, SPLITS.index(split), number])
                 pixels, points = draw_face(EXPRESSIONS[label], self.size, rng, self.colour)
                 target = points if self.target == "points" else label
-                writer.add(pixels, target, part=split, name=f"synthetic {split} face {number} ({EXPRESSIONS[label]})")
+                inputs = pixels if self.input == "image" else _centred(points)
+                writer.add(inputs, target, part=split, name=f"synthetic {split} face {number} ({EXPRESSIONS[label]})")
 
         return fill
+
+
+def _centred(points: np.ndarray) -> np.ndarray:
+    right, left = (points[corner] for corner in OUTER_EYE_CORNERS)
+    return (points - (right + left) / 2) / np.linalg.norm(left - right)

@@ -53,7 +53,11 @@ def classification(probabilities: np.ndarray, labels: np.ndarray, classes: Seque
 def flat(metrics: Mapping[str, Any]) -> dict[str, float]:
     """Return the scalars of either kind of metrics under one level of names, "f1/happy" for a class, for trackers."""
     scalars = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
-    for name, scores in [*metrics.get("per_class", {}).items(), *metrics.get("regions", {}).items()]:
+    for name, scores in [
+        *metrics.get("per_class", {}).items(),
+        *metrics.get("regions", {}).items(),
+        *metrics.get("groups", {}).items(),
+    ]:
         scalars |= {f"{score}/{name}": value for score, value in scores.items() if isinstance(value, int | float)}
     for name, scores in metrics.get("subsets", {}).items():
         scalars |= {f"{score}/{name}": value for score, value in scores.items() if isinstance(value, int | float)}

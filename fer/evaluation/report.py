@@ -80,6 +80,8 @@ def write(
     judge = _judge_classes if spec.target == "classes" else _judge_points
     with _replacing(folder) as building:
         scores, worst = judge(building, spec, samples, outputs, evidence)
+        if samples.groups:
+            scores["groups"] = _by_group(spec, samples, outputs)
         if history:
             figures.curves(building / "curves.png", history)
         record = {"split": split, "metrics": scores, "predictions": "predictions.csv"}
@@ -172,6 +174,21 @@ def _judge_points(
     figures.ced(folder / "ced.png", outputs, samples.targets)
     worst = np.argsort(-errors, kind="stable")[:SHOWN]
     return scores, [{"sample": samples.name(i), "NME": percent(errors[i])} for i in worst]
+
+
+def _by_group(spec: DataSpec, samples: Samples, outputs: np.ndarray) -> dict[str, dict[str, Any]]:
+    """Return the first scores of each group of samples, the largest group first."""
+    names = np.array(samples.groups)
+    found = {}
+    for name in sorted(set(samples.groups), key=lambda each: -samples.groups.count(each)):
+        rows = names == name
+        if spec.target == "points":
+            scores = points.landmarks(outputs[rows], samples.targets[rows])
+        else:
+            scores = metrics.classification(outputs[rows], samples.targets[rows], spec.classes)
+        kept = ("samples", "accuracy", "accuracy_interval", "macro_f1", "nme", "nme_interval", "failure_rate_8")
+        found[name] = {key: scores[key] for key in kept if key in scores}
+    return found
 
 
 def _checked(outputs: np.ndarray, spec: DataSpec, split: str, samples: Samples) -> np.ndarray:

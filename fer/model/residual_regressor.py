@@ -18,9 +18,10 @@ class ResidualRegressor(Model):
     """Entry, middle and exit flow of Xception (Chollet 2017, arXiv:1610.02357), small enough for one grey face.
 
     The entry block has plain convolutions; each residual block two separable ones, pooled by 2, beside a 1x1 shortcut
-    of stride 2; each middle block `middle_convolutions` separable ones around which the input is added; the exit block one
-    more residual block, two separable convolutions, and the pooling. Every convolution is followed by BatchNorm, and
-    LeakyReLU stands before or after it. Images of another size or in colour are made to fit; pixels become [-1, 1].
+    of stride 2; each middle block `middle_convolutions` separable ones around which the input is added; the exit
+    block one more residual block, two separable convolutions, and the pooling. Every convolution is followed by
+    BatchNorm, and LeakyReLU stands before or after it. Images of another size or in colour are made to fit; pixels
+    become [-1, 1].
 
     Attributes:
         input_size: side of the images that the first convolution sees, in pixels.

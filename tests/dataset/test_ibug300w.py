@@ -19,6 +19,7 @@ FACES = {
     **{f"helen/testset/{number}_1.jpg": 50 + number for number in range(3)},
     "ibug/image_003_1.jpg": 60,
 }
+CORNER = np.array([60, 40])
 
 
 def tree(folder: Path, names=FACES, change: Callable[[str, np.ndarray], np.ndarray] = lambda _, points: points) -> Path:
@@ -30,9 +31,9 @@ def tree(folder: Path, names=FACES, change: Callable[[str, np.ndarray], np.ndarr
         image[40:136, 60:156] = pixels
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(folder / name, quality=95)
-        marks = change(name, points + (60, 40)) - 0.5
+        marks = change(name, points + CORNER) - 0.5
         parts = "".join(f"<part name='{i:02}' x='{x:.3f}' y='{y:.3f}'/>" for i, (x, y) in enumerate(marks))
-        low, high = points.min(axis=0) + (60, 40), points.max(axis=0) + (60, 40)
+        low, high = points.min(axis=0) + CORNER, points.max(axis=0) + CORNER
         (left, top), (width, height) = low, high - low
         box = f"left='{left:.2f}' top='{top:.2f}' width='{width:.2f}' height='{height:.2f}'"
         entries.append(f"<image file='{name}'><box {box}>{parts}</box></image>")

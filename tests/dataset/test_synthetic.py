@@ -14,7 +14,15 @@ from fer.errors import ConfigError
 @pytest.fixture
 def dataset(tmp_path: Path) -> Callable[..., Synthetic]:
     def make(**changes: object) -> Synthetic:
-        settings = {"size": 32, "colour": False, "target": "classes", "train": 21, "validation": 14, "test": 7}
+        settings = {
+            "size": 32,
+            "colour": False,
+            "input": "image",
+            "target": "classes",
+            "train": 21,
+            "validation": 14,
+            "test": 7,
+        }
         return Synthetic(**(settings | {"seed": 0, "cache": str(tmp_path / "cache")} | changes))  # type: ignore[arg-type]
 
     return make
@@ -41,6 +49,17 @@ def test_points(dataset: Callable[..., Synthetic]) -> None:
     assert train.targets.min() >= 0
     assert train.targets.max() <= 32
     assert (made.spec().points, made.spec().mirror, made.spec().classes) == (68, MIRROR, ())
+
+
+def test_points_as_inputs(dataset: Callable[..., Synthetic]) -> None:
+    made = dataset(input="landmarks")
+    train = made.load("train")
+
+    assert (made.spec().kind, made.spec().shape, made.spec().mirror) == ("landmarks", (68, 2), MIRROR)
+    faces = train.inputs(slice(None))
+    assert (faces.dtype, faces.shape, train.targets.tolist()[:3]) == (np.float32, (21, 68, 2), [0, 1, 2])
+    np.testing.assert_allclose(faces[:, 36] + faces[:, 45], 0, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(faces[:, 45] - faces[:, 36], axis=1), 1, atol=1e-6)
 
 
 def test_the_spec_draws_nothing(tmp_path: Path, dataset: Callable[..., Synthetic]) -> None:
@@ -85,6 +104,11 @@ def test_a_split_is_drawn_once(tmp_path: Path, dataset: Callable[..., Synthetic]
     [
         ({"size": 10}, "size: expected a value from 24 to 512, got 10"),
         ({"target": "point"}, "target: expected one of classes, points, got 'point'; did you mean 'points'?"),
+        ({"input": "points"}, "input: expected one of image, landmarks, got 'points'"),
+        (
+            {"input": "landmarks", "target": "points"},
+            "target: expected classes with input=landmarks, got 'points'",
+        ),
         ({"validation": 3}, "validation: expected 7 or more, got 3"),
         ({"seed": -1}, "seed: expected 0 or more, got -1"),
     ],
