@@ -1,4 +1,4 @@
-"""MediaPipe's face mesh of 478 points: subsets that a model may take, and what a mirror does to them.
+"""MediaPipe's face mesh of 478 points: the subsets for models, and what a mirror does to them.
 
 The indices of lips, eyes and brows are those of MediaPipe's FaceLandmarksConnections. Left and right are the face's own.
 """
