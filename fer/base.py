@@ -79,7 +79,7 @@ class Samples:
         targets: int64 (samples,) labels; float32 (samples, classes) probabilities, as votes give them; or float32
             (samples, points, 2) pixel coordinates (x, y).
         names: where each sample came from, for people: "fer2013.csv.gz row 17" or a path. As long as `source`.
-        groups: to which group a sample belongs whose score the report gives apart, (samples,); empty for none.
+        groups: of which group each sample is, whose score the report gives apart. As long as `source`, or empty.
     """
 
     source: Source

@@ -1,6 +1,7 @@
 """MediaPipe's face mesh of 478 points: the subsets for models, and what a mirror does to them.
 
-The indices of lips, eyes and brows are those of MediaPipe's FaceLandmarksConnections. Left and right are the face's own.
+The indices of lips, eyes and brows are those of MediaPipe's FaceLandmarksConnections. Left and right are the face's
+own.
 """
 
 POINTS, MESH = 478, 468

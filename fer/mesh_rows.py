@@ -103,10 +103,11 @@ def _row(line: str, columns: _Columns, name: str) -> Row:
         whole = next(csv.reader([line]))
         cells, rest = whole[:first], ",".join(whole[first:])
     else:
-        *cells, rest = line.split(",", first)
-    label, part, subject, session, source, frame, *pose = (
-        cells[column] for column in columns.facts if column < len(cells)
-    )
+        cells = line.split(",", first)
+        rest = cells.pop() if len(cells) > first else ""
+    if len(cells) != first:
+        raise ValueError(f"expected {first} columns before the points, got {len(cells)}")
+    label, part, subject, session, source, frame, *pose = (cells[column] for column in columns.facts)
     try:
         values = np.fromstring(rest, np.float32, sep=",")
         angles = np.array(pose, np.float32)

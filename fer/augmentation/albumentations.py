@@ -39,6 +39,8 @@ class Albumentations(Augmentation):
         """Return the function that changes one batch, or None without transforms."""
         if not self.transforms:
             return None
+        if spec.kind != "image":
+            raise ConfigError(f"augmentation: expected none, since {spec.name} has {spec.kind}, not images")
         for index, transform in enumerate(self._transforms()):
             _rehearse(f"transforms[{index}]", transform, spec)
         return _Batch(self._transforms, np.array(spec.mirror, np.int64))

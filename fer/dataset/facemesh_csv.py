@@ -121,8 +121,8 @@ class FacemeshCsv(StoredDataset):
         samples = super().load(split)
         if split != "test" or not self._unseen.any():
             return samples
-        unseen = self._unseen[samples.rows]
-        return replace(samples, groups=np.where(unseen, "subjects never seen", "subjects seen in training").tolist())
+        texts = ("subjects seen in training", "subjects never seen")
+        return replace(samples, groups=[texts[unseen] for unseen in self._unseen.tolist()])
 
     @cached_property
     def _stats(self) -> list[tuple[str, int, int]]:
@@ -180,6 +180,7 @@ class FacemeshCsv(StoredDataset):
 
     def _prepare(self, writer: Writer) -> None:
         raw, classes = self._raw, self.spec().classes
+        writer.skipped, writer.first_skipped = raw.skipped, list(raw.first_skipped)
         if self.shape.subset == "all" and (flat := (raw.inputs[:, MESH : MESH + 1] == 0).all(axis=(1, 2))).any():
             raise DataError(
                 f"facemesh_csv: {flat.sum()} of {len(raw)} rows have {MESH} points, without those of the irises; "

@@ -104,7 +104,7 @@ class Ibug300w(StoredDataset):
     def load(self, split: Split) -> Samples:
         """Read one split; each face is of the group of its subset."""
         samples = super().load(split)
-        return replace(samples, groups=[annotations.subset_of(samples.name(row)) for row in range(len(samples))])
+        return replace(samples, groups=[annotations.subset_of(name) for name in samples.names[:]])
 
     def _strata(self, store: Store, names: Sequence[str]) -> tuple[list[str], np.ndarray]:
         """Return the subsets in train, from each of which a fraction is taken, and the number of each row's own."""

@@ -178,10 +178,11 @@ def _judge_points(
 
 def _by_group(spec: DataSpec, samples: Samples, outputs: np.ndarray) -> dict[str, dict[str, Any]]:
     """Return the first scores of each group of samples, the largest group first."""
-    names = np.array(samples.groups)
+    groups = np.array([samples.groups[row] for row in samples.rows])
+    names, counts = np.unique(groups, return_counts=True)
     found = {}
-    for name in sorted(set(samples.groups), key=lambda each: -samples.groups.count(each)):
-        rows = names == name
+    for name in names[np.argsort(-counts, kind="stable")].tolist():
+        rows = groups == name
         if spec.target == "points":
             scores = points.landmarks(outputs[rows], samples.targets[rows])
         else:

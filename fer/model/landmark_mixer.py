@@ -17,7 +17,8 @@ class LandmarkMixer(Model):
     """Points as tokens of an MLP-Mixer (Tolstikhin et al. 2021, arXiv:2105.01601).
 
     Every point has a projection of its own to `width` values, since a place of the face means something else than
-    another. Each block mixes first along the points, value by value, and then along the values, point by point.
+    another. Each block mixes first along the points, value by value, and then along the values, point by point. The
+    last layer sees all values of all points.
 
     Attributes:
         width: values of a point.
@@ -61,7 +62,7 @@ class LandmarkMixer(Model):
             y = layers.LayerNormalization()(x)
             y = self._mix(y, "bpw,wh->bph", (points, self.values_hidden), "h")
             x = layers.Add()([x, layers.EinsumDense("bph,hw->bpw", (points, self.width), bias_axes="w")(y)])
-        x = layers.GlobalAveragePooling1D()(layers.LayerNormalization()(x))
+        x = layers.Flatten()(layers.LayerNormalization()(x))
         x = layers.Dropout(self.dropout)(x)
         network = keras.Model(inputs, outputs(spec)(x), name="landmark_mixer")
         if self.weights != "none":
@@ -71,5 +72,5 @@ class LandmarkMixer(Model):
     def _mix(self, x: keras.KerasTensor, equation: str, shape: tuple[int, int], bias: str) -> keras.KerasTensor:
         from keras import layers
 
-        x = layers.EinsumDense(equation, shape, bias_axes=bias, activation="gelu")(x)
+        x = layers.EinsumDense(equation, shape, bias_axes=bias, activation="relu")(x)
         return layers.Dropout(self.dropout)(x)
