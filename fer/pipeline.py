@@ -96,7 +96,8 @@ class Batches(keras.utils.PyDataset):
         encoded = self.task.encode(targets)
         if self.mixing is not None:
             plan = self.mixing.draw(len(inputs), inputs.shape[1:3], random)
-            blend = mixed(inputs.astype(np.float32), plan)
+            grid = inputs.astype(np.float32).reshape(*inputs.shape[:3], -1)  # landmarks have no channels
+            blend = mixed(grid, plan).reshape(inputs.shape)
             inputs = np.rint(blend).astype(np.uint8) if inputs.dtype == np.uint8 else blend
             encoded = mixed_labels(encoded, plan) if self.mixing.labels else encoded
         self.seconds["read"] += read - started

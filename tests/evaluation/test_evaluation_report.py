@@ -129,7 +129,15 @@ def test_points_in_either_shape(tmp_path, shape):
     low, high = scores["intervals"]["nme"]
     assert low <= scores["nme"] <= high
     names = sorted(file.name for file in (tmp_path / "report").iterdir())
-    assert names == ["MODEL_CARD.md", "ced.png", "curves.png", "metrics.json", "points.png", "predictions.csv", "report.html"]
+    assert names == [
+        "MODEL_CARD.md",
+        "ced.png",
+        "curves.png",
+        "metrics.json",
+        "points.png",
+        "predictions.csv",
+        "report.html",
+    ]
     table = rows(tmp_path / "report")
     assert list(table[0]) == ["name", "nme"]
     assert np.mean([float(row["nme"]) for row in table]) == pytest.approx(scores["nme"], abs=1e-6)
