@@ -170,9 +170,10 @@ class TrainRun:
             )
         if spec.target == "points" and self.mixing.labels:
             raise ConfigError(f"mixing: expected mixup and cutmix to be 0, since {spec.name} has no classes")
-        if spec.kind != "image" and (self.mixing.used or self.pipeline.on_device):
+        if spec.kind != "image" and (self.mixing.cutmix or self.mixing.erasing or self.pipeline.on_device):
             raise ConfigError(
-                f"mixing, pipeline.on_device: take images, but dataset {spec.name} has {NOUNS[spec.kind]}"
+                f"mixing.cutmix, mixing.erasing, pipeline.on_device: take images, but dataset {spec.name} has "
+                f"{NOUNS[spec.kind]}; leave them out"
             )
         if self.pipeline.on_device:
             self.augmentation.on_device(spec)
