@@ -162,6 +162,7 @@ class Variants:
 
     def __init__(self, name: str, words: Sequence[str]) -> None:
         """Keep what all variants share: the command and the words of its command line."""
+        register()
         self.name = name
         self.words = list(words)
         self._composed: dict[tuple[str, ...], DictConfig] = {}
@@ -180,7 +181,9 @@ class Variants:
             for key, value in values.items():
                 if f"{key}={value}" not in groups:
                     OmegaConf.update(config, key, value)
-        except (HydraException, OmegaConfBaseException) as error:
+        except OmegaConfBaseException as error:
+            raise ConfigError(_explain_value(error, where="the space")) from error
+        except HydraException as error:
             raise ConfigError(explain(error)) from error
         return load(config)
 

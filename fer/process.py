@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import IO
 
 from fer.interruption import RESUME_ME
 
@@ -25,25 +24,25 @@ class Lock:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.file: IO[str] | None = None
+        self.held: int | None = None
 
     def take(self, *, wait: bool = False) -> bool:
         """Take the lock; return False where another process has it."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        file = self.path.open("a")
+        file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
-            file.close()
+            os.close(file)
             return False
-        self.file = file
+        self.held = file
         return True
 
     def release(self) -> None:
         """Let go of it; a child that inherited it still holds it."""
-        if self.file:
-            self.file.close()
-            self.file = None
+        if self.held is not None:
+            os.close(self.held)
+            self.held = None
 
     def __enter__(self) -> Lock:
         self.take(wait=True)
@@ -94,10 +93,10 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONPATH": _path(), **(environment or {})},
+                env={**os.environ, "PYTHONPATH": _path(), "PYTHONUNBUFFERED": "1", **(environment or {})},
                 start_new_session=True,
                 preexec_fn=_ignore_slurm,
-                pass_fds=[lock.file.fileno()] if lock and lock.file else [],
+                pass_fds=[lock.held] if lock and lock.held is not None else [],
             )
 
     def poll(self) -> int | None:
