@@ -91,6 +91,11 @@ class RunFolder:
         except (OSError, ValueError) as error:
             raise RunError(f"{self.path}: no readable start.json, so there is no stopped run to go on with") from error
 
+    def search(self) -> dict[str, Any] | None:
+        """Return what a search wrote of this run as its trial: its name, the space and the values; None for others."""
+        file = self.path / "trial.json"
+        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+
     @contextmanager
     def log(self) -> Iterator[None]:
         """Write what is logged into run.log as well."""

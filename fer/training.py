@@ -323,5 +323,6 @@ def _passport(run: TrainRun, task: Task, splits: dict[Split, Samples], network: 
         "parameters": network.count_params(),
         "backend": run.runtime.backend,
         "device": run.runtime.hardware(),
+        "search": RunFolder(Path(run.folder)).search(),
         **environment(),
     }
