@@ -43,20 +43,27 @@ def combine(run: CombineRun) -> None:
         "device": run.runtime.hardware(),
     }
     save_network(network, folder)
-    common: dict[str, Any] = {"history": [], "facts": passport, "batch_size": run.batch_size}
+    splits = {split: dataset.load(split) for split in dataset.available()}
+    common: dict[str, Any] = {
+        "history": [],
+        "facts": passport,
+        "batch_size": run.batch_size,
+        "others": splits,
+        "folder": folder.path,
+    }
     chosen = judge(
         network,
         task,
-        dataset.load("validation"),
+        splits["validation"],
         split="validation",
         output=folder.path / "report_validation",
         **common,
     )
     passport["monitor"] = {"name": f"val_{score}", "value": chosen[score]}
     metrics = chosen
-    if "test" in dataset.available():
-        metrics = judge(network, task, dataset.load("test"), split="test", output=folder.report, **common)
-    judged = "test" if "test" in dataset.available() else "validation"
+    if "test" in splits:
+        metrics = judge(network, task, splits["test"], split="test", output=folder.report, **common)
+    judged = "test" if "test" in splits else "validation"
     folder.finish({**passport, "judged": judged, "metrics": metrics})
 
 

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +30,10 @@ def judge(
     history: list[dict[str, Any]],
     facts: Mapping[str, Any],
     batch_size: int,
-    tta: str = "none",
     others: Mapping[Split, Samples] | None = None,
     folder: Path | None = None,
     robustness: int = 0,
+    tta: str = "none",
 ) -> dict[str, Any]:
     """Run a network on a split, write the report, and return the metrics (see fer.evaluation.metrics and .trust).
 
@@ -47,10 +46,10 @@ def judge(
         history: the rows of metrics.csv.
         facts: what is known of the run, shown in the report.
         batch_size: samples at a time.
-        tta: test-time augmentation (see fer.evaluation.views), stamped in the report.
         others: the splits of the training: copies are looked for in train, the temperature is fitted on validation.
         folder: of the run, where looks at the test split are counted; None counts none.
         robustness: how many images are judged under corruptions too; 0 for none.
+        tta: test-time augmentation (see fer.evaluation.views), stamped beside the score.
 
     Raises:
         ConfigError: the network mixes the samples of a batch.
@@ -59,19 +58,15 @@ def judge(
     protocol.demand_independence(network, samples)
     outputs = predict(network, task, samples, batch_size, tta)
     looks = protocol.look(folder, fingerprint(samples)) if folder and split == "test" else None
-    if tta != "none":
-        facts = {**facts, "test-time augmentation": tta}
-    if task.spec.target == "classes":
-        samples = replace(samples, targets=task.labels(samples.targets))
     traits, leaks, copied = leaks_of(task.spec, split, samples, others.get("train"))
     evidence = Evidence(
         leaks=leaks,
         copied_labels=copied,
         traits=traits,
-        temperature=_temperature(network, task, split, others, facts, batch_size),
+        temperature=_temperature(network, task, split, others, facts, batch_size, tta),
         maps=_maps(network, task),
         robustness=_robustness(network, task, samples, robustness, batch_size),
-        protocol=protocol.stamp(facts, split, looks),
+        protocol=protocol.stamp(facts, split, looks, tta),
     )
     metrics = report.write(
         output,
@@ -131,15 +126,16 @@ def _temperature(
     others: Mapping[Split, Samples],
     facts: Mapping[str, Any],
     batch_size: int,
+    tta: str,
 ) -> float | None:
     """Return what the run fitted already, or fit it on the validation split; None where that is what is judged."""
     if task.spec.target != "classes" or split == "validation":
         return None
     known = facts.get("metrics", {}).get("calibration", {}).get("temperature")
-    if known is not None or "validation" not in others:
-        return known
+    if (known is not None and tta == "none") or "validation" not in others:
+        return known if tta == "none" else None
     validation = others["validation"]
-    probabilities = predict(network, task, validation, batch_size).astype(np.float64)
+    probabilities = predict(network, task, validation, batch_size, tta).astype(np.float64)
     return fit_temperature(probabilities, labels_of(validation)) if np.isfinite(probabilities).all() else None
 
 

@@ -83,24 +83,26 @@ def look(folder: Path, fingerprint: str) -> dict[str, int]:
     return {"run": _looks(file, fingerprint), "sweep": sweep}
 
 
-def stamp(facts: Mapping[str, Any], split: str, looks: Mapping[str, int] | None) -> dict[str, Any]:
+def stamp(facts: Mapping[str, Any], split: str, looks: Mapping[str, int] | None, tta: str = "none") -> dict[str, Any]:
     """Return what must stand beside a score.
 
     Args:
         facts: the run's passport.
         split: what was judged.
         looks: at the test split (see `look`); None for another split.
+        tta: test-time augmentation.
     """
     config = facts.get("config", {})
     splits = config.get("dataset", {}).get("splits", {})
+    combined = facts.get("combined")
     monitor = facts.get("monitor", {}).get("name", "")
     return {
         "judged on": f"{split} ({splits[split]})" if split in splits else split,
         "trained on": splits.get("train", "train"),
         "epoch chosen by": f"{monitor} on validation" + (f" ({splits['validation']})" if splits else ""),
         "starting weights": config.get("model", {}).get("weights", "unknown"),
-        "test-time augmentation": facts.get("tta", "none"),
-        "ensemble of": facts.get("ensemble", 1),
+        "test-time augmentation": tta,
+        **({"combined": f"{len(combined['runs'])} runs by {combined['by']}"} if combined else {}),
         **({"looks at this test split": dict(looks)} if looks else {}),
     }
 

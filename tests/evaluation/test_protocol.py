@@ -88,15 +88,15 @@ class TestLooks:
         facts = {
             "config": {"dataset": {"splits": {"train": "Training", "validation": "0.1", "test": "PublicTest"}}},
             "monitor": {"name": "val_accuracy"},
-            "tta": "flip",
+            "combined": {"by": "outputs", "runs": [{}, {}]},
         }
-        assert protocol.stamp(facts, "test", {"run": 2, "sweep": 5}) == {
+        assert protocol.stamp(facts, "test", {"run": 2, "sweep": 5}, "flip") == {
             "judged on": "test (PublicTest)",
             "trained on": "Training",
             "epoch chosen by": "val_accuracy on validation (0.1)",
             "starting weights": "unknown",
             "test-time augmentation": "flip",
-            "ensemble of": 1,
+            "combined": "2 runs by outputs",
             "looks at this test split": {"run": 2, "sweep": 5},
         }
 
