@@ -227,6 +227,20 @@ def restore(group: str, name: str, values: dict[str, Any], changes: dict[str, An
     return _build(cast(DictConfig, node)[group], f"{group}.")
 
 
+def defaults(group: str, name: str) -> dict[str, Any]:
+    """Return the values of conf/<group>/<name>.yaml, as `restore` takes them.
+
+    Raises:
+        ConfigError: there is no such file.
+    """
+    known = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+    if name not in known:
+        raise ConfigError(f"{group}={name}: no such choice{did_you_mean(name, known)} (there are: {', '.join(known)})")
+    node = cast(DictConfig, OmegaConf.load(CONF / group / f"{name}.yaml"))
+    node.pop("defaults", None)
+    return OmegaConf.to_container(node)  # type: ignore[return-value]
+
+
 def settings(recipe: Any) -> dict[str, Any]:
     """Return a recipe's fields as plain dictionaries, lists and numbers."""
     return OmegaConf.to_container(OmegaConf.structured(recipe))  # type: ignore[return-value]

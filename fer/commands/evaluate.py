@@ -6,23 +6,22 @@ from typing import Any, cast
 
 from fer import artifact
 from fer.base import Samples, Split
-from fer.config import restore
+from fer.config import defaults, restore
 from fer.errors import ConfigError, DataError
 from fer.runs import EvaluateRun
-from fer.task import task_of
+from fer.task import Task, task_of
 
 log = logging.getLogger(__name__)
+
+Judged = tuple[Task, Samples, dict[Split, Samples]]
+"""What is judged, and the splits of the training."""
 
 
 def evaluate(run: EvaluateRun) -> None:
     """Judge the run and print its score and where the report is."""
     folder = artifact.find(run.run)
     passport = folder.passport()
-    dataset = restore("dataset", passport["recipes"]["dataset"], passport["config"]["dataset"], run.dataset)
-    spec = dataset.spec()
-    if artifact.contract(spec) != passport["contract"]:
-        raise ConfigError(f"dataset: expected data as in the run's contract {passport['contract']}, got {spec}")
-    samples = dataset.load(cast(Split, run.split))
+    task, samples, others = _other(run, passport) if run.on != "same" else _own(run, passport)
     run.runtime.apply(seed=0)
     import keras  # its backend is chosen by now
 
@@ -30,7 +29,7 @@ def evaluate(run: EvaluateRun) -> None:
 
     judge(
         keras.models.load_model(folder.model, compile=False),
-        task_of(spec),
+        task,
         samples,
         split=cast(Split, run.split),
         output=_output(run, folder),
@@ -38,10 +37,43 @@ def evaluate(run: EvaluateRun) -> None:
         facts=passport,
         batch_size=run.batch_size,
         tta=run.tta,
-        others=_trained_on(passport),
+        others=others,
         folder=folder.path,
         robustness=run.robustness,
     )
+
+
+def _own(run: EvaluateRun, passport: dict[str, Any]) -> Judged:
+    """Load a split of the run's own dataset, perhaps from elsewhere."""
+    dataset = restore("dataset", passport["recipes"]["dataset"], passport["config"]["dataset"], run.dataset)
+    spec = dataset.spec()
+    if artifact.contract(spec) != passport["contract"]:
+        raise ConfigError(f"dataset: expected data as in the run's contract {passport['contract']}, got {spec}")
+    return task_of(spec), dataset.load(cast(Split, run.split)), _trained_on(passport)
+
+
+def _other(run: EvaluateRun, passport: dict[str, Any]) -> Judged:
+    """Load a split of another dataset, with the classes that it shares with the network."""
+    from fer.evaluation.mapping import mapped
+
+    wanted = passport["contract"]
+    values = defaults("dataset", run.on)
+    shape = wanted["input"]["shape"]
+    values |= {key: value for key, value in (("size", shape[0]), ("colour", shape[-1] == 3)) if key in values}
+    dataset = restore("dataset", run.on, values, run.dataset)
+    spec = dataset.spec()
+    if artifact.contract(spec)["input"] != wanted["input"] or not (spec.classes and wanted["output"]["classes"]):
+        raise ConfigError(f"on={run.on}: expected classes and inputs {wanted['input']}, got {spec}")
+    task = mapped(wanted["output"]["classes"], spec, run.unmapped)
+    samples = dataset.load(cast(Split, run.split))
+    shared = task.samples(samples)
+    log.info(
+        "%s: %s of %s samples are of the %d shared classes", spec.name, len(shared), len(samples), len(task.columns)
+    )
+    others: dict[Split, Samples] = {
+        split: task.known(each) for split, each in _trained_on(passport).items() if split == "train"
+    }
+    return task, shared, others
 
 
 def _trained_on(passport: dict[str, Any]) -> dict[Split, Samples]:
@@ -62,5 +94,7 @@ def _trained_on(passport: dict[str, Any]) -> dict[Split, Samples]:
 def _output(run: EvaluateRun, folder: artifact.RunFolder) -> Path:
     if run.output:
         return Path(run.output)
+    if run.on != "same":
+        return folder.path / f"report_{run.on}_{run.split}"
     words = [run.split] * (run.split != "test" or run.tta != "none") + [run.tta] * (run.tta != "none")
     return folder.path / "_".join(["report", *words])

@@ -13,6 +13,7 @@ from fer.base import Augment, Samples, Split
 from fer.evaluation import protocol, report
 from fer.evaluation.calibration import fit_temperature
 from fer.evaluation.evidence import Evidence, Maps, labels_of, leaks_of
+from fer.evaluation.mapping import Mapped
 from fer.evaluation.views import views
 from fer.pipeline import Batches
 from fer.task import Task
@@ -148,7 +149,8 @@ def _maps(network: keras.Model, task: Task) -> Maps | None:
         feature_layer(network)
     except ValueError:  # no convolution
         return None
-    return lambda inputs, classes: grad_cam(network, inputs, classes)
+    columns = task.columns if isinstance(task, Mapped) else np.arange(len(task.spec.classes))
+    return lambda inputs, classes: grad_cam(network, inputs, columns[classes])
 
 
 def _robustness(
@@ -159,5 +161,8 @@ def _robustness(
     from fer.evaluation.robustness import judge as corrupt
 
     return corrupt(
-        lambda inputs: network.predict(inputs, batch_size=batch_size, verbose=0), samples, labels_of(samples), count
+        lambda inputs: task.decode(network.predict(inputs, batch_size=batch_size, verbose=0)),
+        samples,
+        labels_of(samples),
+        count,
     )
