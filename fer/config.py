@@ -39,6 +39,7 @@ from fer import base, runs, sweep
 from fer.errors import ConfigError, FerError, Paused, did_you_mean
 from fer.help import help_text
 from fer.interruption import RESUME_ME
+from fer.landmarks import FaceMesh
 from fer.resume import command_line
 from fer.runtime import Runtime
 
@@ -66,6 +67,8 @@ RUNS: dict[str, type] = {
     "prepare": runs.PrepareRun,
     "audit": runs.AuditRun,
     "noise": runs.NoiseRun,
+    "capture": runs.CaptureRun,
+    "extract": runs.ExtractRun,
     "export": runs.ExportRun,
     "compare": runs.CompareRun,
     "pipeline": runs.PipelineRun,
@@ -102,6 +105,7 @@ def register() -> None:
         store.store(group="schema/run", name=name, node=kind)
     store.store(group="hydra/sweeper", name="runs", node=sweep.SweeperConfig)
     store.store(group="schema", name="runtime", node=Runtime)
+    store.store(group="schema", name="mesh", node=FaceMesh)
 
 
 def load(config: DictConfig) -> Any:

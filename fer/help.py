@@ -11,6 +11,11 @@ EXAMPLES = {
     "evaluate": ("python -m fer evaluate run=latest split=validation",),
     "combine": ("python -m fer combine runs=[outputs/a,outputs/b] by=outputs",),
     "boxes": ("python -m fer boxes run=latest",),
+    "capture": (
+        "python -m fer capture output=faces.csv subject=anna",
+        "python -m fer capture source=clip.mp4 label=smile display=false output=faces.csv",
+    ),
+    "extract": ("python -m fer extract dataset=fer2013 output=data/fer2013_mesh.csv workers=4",),
     "prepare": ("python -m fer prepare dataset=fer2013",),
     "noise": ("python -m fer noise runs=multirun/<date>/<time>",),
     "audit": ("python -m fer audit dataset=fer2013",),

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from fer import artifact, check
+from fer import artifact, check, quality
 from fer.base import SPLITS, Augmentation, Dataset, DataSpec, Exporter, Loss, Model, Optimizer, Tracker, Tuner
 from fer.errors import ConfigError
+from fer.landmarks import FaceMesh
 from fer.mixing import Mixing
 from fer.runtime import Runtime
 
@@ -504,3 +505,89 @@ class GraphRun:
 
     run: str
     output: str | None
+
+
+@dataclass(kw_only=True)
+class Crop:
+    """How a face is cut out.
+
+    Attributes:
+        size: height and width in pixels, 16 to 1024.
+        margin: added at each side, as a part of the face's box.
+        colour: RGB, else grey.
+    """
+
+    size: int
+    margin: float
+    colour: bool
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check.between(self, "size", 16, 1024)
+        check.between(self, "margin", 0, 2)
+
+
+@dataclass(kw_only=True)
+class ExtractRun:
+    """`python -m fer extract`: an image dataset to face landmarks, or to aligned face crops.
+
+    Attributes:
+        dataset: images with classes.
+        mesh: the face mesh.
+        crops: write face crops as an image folder, in place of landmarks.
+        crop: what they are like.
+        workers: processes, 1 or more.
+        output: the .csv or .csv.gz file to write, or the folder of the crops; null for a name below outputs/extract.
+    """
+
+    dataset: Dataset
+    mesh: FaceMesh
+    crops: bool
+    crop: Crop
+    workers: int
+    output: str | None
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check.at_least(self, "workers", 1)
+        if self.output and self.crops == self.output.endswith((".csv", ".csv.gz")):
+            kind = "a folder for the crops" if self.crops else "a name that ends in .csv or .csv.gz"
+            raise ConfigError(f"output: expected {kind}, got {self.output}")
+
+
+@dataclass(kw_only=True)
+class CaptureRun:
+    """`python -m fer capture`: label expressions before a camera, or in a video, as rows of landmarks.
+
+    Attributes:
+        source: the number of a camera, or a video file.
+        output: a .csv file, which is made or gone on with.
+        classes: names, one to ten; key 0 records the first.
+        label: the class to record while no key is held; needed without a display.
+        display: show a window and take keys.
+        subject: who is seen; a data set is split by it.
+        session: the recording; by default the time of its start.
+        mesh: the face mesh. With `mesh.faces=1` a second face in the picture goes unnoticed.
+        gate: how good a frame must be.
+    """
+
+    source: str
+    output: str
+    classes: list[str]
+    label: str | None
+    display: bool
+    subject: str
+    session: str
+    mesh: FaceMesh
+    gate: quality.Gate
+
+    def __post_init__(self) -> None:
+        """Check what fits together."""
+        if not self.output.endswith(".csv"):
+            raise ConfigError(f"output: expected a name that ends in .csv, got {self.output}")
+        if not 1 <= len(set(self.classes)) == len(self.classes) <= 10:
+            raise ConfigError(f"classes: expected one to ten different names, got {self.classes}")
+        if self.label is not None:
+            check.one_of(self, "label", self.classes)
+        elif not self.display:
+            raise ConfigError(f"label: needed with display=false: one of {', '.join(self.classes)}")

@@ -4,10 +4,13 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from fer.config import compose
+from fer.landmarks import FaceFinder, FaceMesh
 from fer.runs import TrainRun
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -73,3 +76,45 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("fp32", "int8"):
         export(compose("export", f"run={folder}", f"export={name}", "gate.accuracy_drop=100"))
     return folder
+
+
+@pytest.fixture(scope="session")
+def face_mesh() -> Callable[..., FaceMesh]:
+    """The face mesh with the settings of conf/mesh/facemesh.yaml, some of them changed."""
+    settings = compose("extract").mesh
+    return lambda **changes: replace(settings, **changes)
+
+
+@pytest.fixture(scope="session")
+def finder(face_mesh: Callable[..., FaceMesh]) -> Iterator[FaceFinder]:
+    """An open face mesh for images, of at most two faces."""
+    with face_mesh(faces=2).open("image") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def drawn() -> tuple[np.ndarray, np.ndarray]:
+    """A drawn face, uint8 (256, 256, 3), with its 68 points."""
+    from fer.drawing import draw_face
+
+    return draw_face("happy", 256, np.random.default_rng(1), True)
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory, drawn: tuple[np.ndarray, np.ndarray]) -> Callable[..., Path]:
+    """Write a clip of the drawn face, moving a little, of 20 frames a second."""
+
+    def write(name: str = "clip.mp4", frames: int = 30, image: Any = None) -> Path:
+        import cv2
+
+        path = tmp_path_factory.mktemp("clip") / name
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 20, (320, 256))
+        canvas = np.full((256, 320, 3), 128, np.uint8)
+        for number in range(frames):
+            shift = 20 + number % 20
+            canvas[:, shift : shift + 256] = drawn[0] if image is None else image
+            writer.write(canvas[..., ::-1])
+        writer.release()
+        return path
+
+    return write

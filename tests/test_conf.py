@@ -9,7 +9,7 @@ from fer.search.space import extremes, parse
 GROUPS = [
     path
     for path in sorted(CONF.iterdir())
-    if path.is_dir() and path.name not in ("experiment", "debug", "export", "tuner", "hydra")
+    if path.is_dir() and path.name not in ("experiment", "debug", "export", "mesh", "tuner", "hydra")
 ]
 CHOICES = [(group.name, choice.stem) for group in GROUPS for choice in sorted(group.glob("*.yaml"))]
 EXPERIMENTS = [path.stem for path in sorted((CONF / "experiment").glob("*.yaml"))]
