@@ -13,6 +13,8 @@ import pytest
     [
         ("startup", 4),
         ("reading", 2),
+        pytest.param("facemesh", 7, marks=pytest.mark.slow),
+        pytest.param("coverage", 9, marks=pytest.mark.slow),
         pytest.param("memory", 3, marks=pytest.mark.slow),
         pytest.param("pipeline", 4, marks=pytest.mark.slow),
         pytest.param("resume", 3, marks=pytest.mark.slow),
