@@ -55,7 +55,7 @@ def test_a_folder_of_another_search_is_refused(command, tmp_path):
 
 @pytest.mark.slow
 def test_a_search_that_is_killed_at_random_tries_exactly_what_was_planned(tmp_path):
-    """The tuner alone, a trial alone, or all of them are killed at ten random moments; then the command ends by itself."""
+    """Tuner alone, trial alone, or all of them are killed at ten random moments; then the command ends by itself."""
     words = [*QUICK, "tuner=random", f"tuner.trials={TRIALS}", "tuner.parallel=2", "sweep=search"]
     dice = random.Random(int(os.environ.get("FER_TEST_SEED", "0")))
     kills = 0
