@@ -2,8 +2,8 @@
 
 `python benchmarks/device.py` (in an environment with JAX) trains cnn48 and mobilenetv2 on noise of FER2013's size and
 prints images/s, the seconds of an epoch of 28,709 images, the share of the device's time in which a kernel ran
-(nvidia-smi; "-" without one), and images/s as a share of the bound: three times the operations of a forward pass, at the
-rate that this device reaches on a large matrix product.
+(nvidia-smi; "-" without one), and images/s as a share of the bound: three times the operations of a forward pass, at
+the rate that this device reaches on a large matrix product.
 """
 
 import argparse
