@@ -72,9 +72,9 @@ def train(words: tuple[str, ...], count: int, batch: int, epochs: int) -> dict[s
     import jax
     import numpy as np
 
-    from fer import training
     from fer.artifact import RunFolder
     from fer.base import Samples
+    from fer.fit import Fit
     from fer.task import task_of
 
     task = task_of(run.dataset.spec())
@@ -85,9 +85,9 @@ def train(words: tuple[str, ...], count: int, batch: int, epochs: int) -> dict[s
     network = run.model.build(task.spec)
     with tempfile.TemporaryDirectory() as folder:
         splits: Any = {"train": samples, "validation": samples}
-        fit = training.Fit(run, RunFolder(Path(folder)), task, network, splits, None)  # type: ignore[arg-type]
-        part, batches, _ = fit.prepare(fit.stages[-1])
-        fit.checkpoints.close()
+        fitting = Fit(run, RunFolder(Path(folder)), task, network, splits, None)  # type: ignore[arg-type]
+        part, batches, _ = fitting.prepare(fitting.stages[-1])
+        fitting.checkpoints.close()
     part.fit(batches, epochs=1, shuffle=False, verbose=0)
     seconds = []
     with Busy() as busy:

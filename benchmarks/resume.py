@@ -72,17 +72,17 @@ def memory(epochs: int) -> dict[int, float]:
         run = compose(*words, f"training.epochs={epochs}")
         run.folder = folder
         run.runtime.apply(0)
-        from fer import training
+        from fer import fit, training
 
         seen: dict[int, float] = {}
-        original = training.Keeper.on_epoch_end
+        original = fit.Keeper.on_epoch_end
 
         def on_epoch_end(self, epoch, logs=None):  # type: ignore[no-untyped-def]
             original(self, epoch, logs)
             pages = int(Path("/proc/self/statm").read_text().split()[1])
             seen[epoch + 1] = pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
-        training.Keeper.on_epoch_end = on_epoch_end
+        fit.Keeper.on_epoch_end = on_epoch_end
         training.train(run)
         return seen
 

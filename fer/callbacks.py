@@ -18,7 +18,7 @@ from fer.errors import Paused, RunError
 from fer.pipeline import Batches
 
 if TYPE_CHECKING:
-    from fer.training import Fit
+    from fer.fit import Fit
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from fer import checkpoint, interruption, profile, training
+from fer import checkpoint, fit, interruption, profile, training
 from fer.artifact import RunFolder
 from fer.config import compose
 from fer.errors import ConfigError, Paused, RunError
@@ -200,7 +200,7 @@ def test_out_of_memory_is_explained(smoke, monkeypatch):
     def exhausted(*_):
         raise MemoryError("Unable to allocate 80 GiB")
 
-    monkeypatch.setattr(training.Fit, "_run_stage", exhausted)
+    monkeypatch.setattr(fit.Fit, "_run_stage", exhausted)
     with pytest.raises(RunError, match=r"^out of memory with training\.batch_size=16; try training\.batch_size=8 "):
         train(smoke(*TINY))
 
@@ -234,14 +234,14 @@ def test_a_profile_names_the_slowest_part(smoke):
 
 def crash_after(monkeypatch, epochs):
     """Let a training die of an error that it does not expect, right after an epoch was kept."""
-    original = training.Keeper.on_epoch_end
+    original = fit.Keeper.on_epoch_end
 
     def on_epoch_end(self, epoch, logs=None):
         original(self, epoch, logs)
         if epoch + 1 == epochs:
             raise SystemError
 
-    monkeypatch.setattr(training.Keeper, "on_epoch_end", on_epoch_end)
+    monkeypatch.setattr(fit.Keeper, "on_epoch_end", on_epoch_end)
 
 
 @pytest.fixture
