@@ -2,9 +2,11 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from fer.dataset.ferplus import FerPlus, read_votes
 from fer.errors import RunError
 from fer.runs import AuditRun
 
@@ -35,4 +37,18 @@ def audit(run: AuditRun) -> None:
     print(f"{summary['dataset']}: {counts}; near copies from a correlation of {run.near}")
     for line in summary["warnings"] or ["nothing was found that makes scores doubtful"]:
         print(f"  {line}")
+    if isinstance(run.dataset, FerPlus):
+        for part, found in ceilings(run.dataset).items():
+            low, high = found["interval"]
+            print(
+                f"  one annotator of {part} against the other nine: {found['accuracy']:.1%} ({low:.1%} to {high:.1%})"
+            )
     print(f"  {output / 'audit.html'}")
+
+
+def ceilings(dataset: FerPlus) -> dict[str, dict[str, Any]]:
+    """Return the human ceiling of each part of FER+, by all ten answers of its questionnaire."""
+    from fer.evaluation.votes import human_ceiling
+
+    parts, votes = read_votes(dataset.file())
+    return {str(part): human_ceiling(votes[parts == part]) for part in np.unique(parts)}

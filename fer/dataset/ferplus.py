@@ -57,7 +57,7 @@ class FerPlus(StoredDataset):
                 f"ferplus: {self.path} holds image folders, whose order is lost; set dataset.path to fer2013.csv, "
                 "whose rows the votes belong to"
             )
-        self._file()
+        self.file()
         return DataSpec(name="ferplus", kind="image", shape=(SIZE, SIZE, 1), classes=CLASSES)
 
     def open(self) -> Store:
@@ -91,23 +91,24 @@ class FerPlus(StoredDataset):
     @cached_property
     def _judged(self) -> tuple[np.ndarray, np.ndarray]:
         """Which rows are kept, bool (n,), and the shares of the votes that count, float32 (n, 8)."""
-        usages, votes = read_votes(self._file())
+        usages, votes = read_votes(self.file())
         names = np.array(self.store.part_names)[self.store.parts]
         if len(votes) != len(names):
             raise DataError(
-                f"ferplus: {self._file()} has {len(votes)} rows and {self.path} {len(names)}; they belong together row "
+                f"ferplus: {self.file()} has {len(votes)} rows and {self.path} {len(names)}; they belong together row "
                 "by row, so get both whole"
             )
         other = np.flatnonzero(names != usages)
         if len(other):
             row = int(other[0])
             raise DataError(
-                f"ferplus: row {row + 1} has Usage {usages[row]} in {self._file()} and {names[row]} in {self.path}; "
+                f"ferplus: row {row + 1} has Usage {usages[row]} in {self.file()} and {names[row]} in {self.path}; "
                 "they belong together row by row, so both must have their original order"
             )
         return majority(votes) if self.target == "majority" else probabilities(votes)
 
-    def _file(self) -> Path:
+    def file(self) -> Path:
+        """Return the table of votes."""
         file = Path(self.votes).expanduser()
         file = file / "fer2013new.csv" if file.is_dir() else file
         if not file.is_file():

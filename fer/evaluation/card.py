@@ -10,6 +10,7 @@ NAME = "MODEL_CARD.md"
 
 LICENCES = {
     "fer2013": "for research; the images were found by a web search and are third parties'",
+    "affectnet": "for research only, by agreement with its authors",
     "ferplus": "votes: MIT; images: those of FER2013, for research, third parties'",
     "ibug300w": "for research only, not for commercial use (300-W's terms)",
     "synthetic": "drawn by this package; free of third parties' rights",

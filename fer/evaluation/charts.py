@@ -131,6 +131,33 @@ def explanations(
     return _mosaic(figure, axes, path, rows=3, columns=len(faces))
 
 
+def point_explanations(
+    path: Path, faces: np.ndarray, maps: Sequence[np.ndarray], texts: Sequence[tuple[str, str, str]]
+) -> Path:
+    """Draw landmarks coloured by what each spoke for the predicted class, and below it for the true one.
+
+    Args:
+        path: the PNG to write.
+        faces: float (n, points, dimensions).
+        maps: two float32 (n, points), for the predicted and the true class (see `explain.occlusion`).
+        texts: (predicted, true, mark) of each.
+    """
+    figure = Figure(figsize=(0.2 + 1.25 * len(faces), 3.3), layout="constrained")
+    axes = figure.add_subplot()
+    for row, found in enumerate(maps):
+        limit = max(float(np.abs(found).max()), 1e-6)
+        for column, (points, fall, words) in enumerate(zip(faces[..., :2], found, texts, strict=True)):
+            low, high = points.min(axis=0), points.max(axis=0)
+            x, y = ((points - low) / (high - low).max() + (1.05 * column, 1.15 * row)).T
+            axes.scatter(x, y, c=fall, cmap="coolwarm", vmin=-limit, vmax=limit, s=2, linewidths=0)
+            text = _plain(words[row] + " (true)" * row, 20)
+            axes.text(
+                1.05 * column + 0.5, 1.15 * row - 0.02, text, ha="center", va="bottom", fontsize=7, in_layout=False
+            )
+    axes.set_yticks([])
+    return _mosaic(figure, axes, path, rows=2, columns=len(faces))
+
+
 def confused(path: Path, samples: Samples, labels: np.ndarray, outputs: np.ndarray, classes: Sequence[str]) -> Path:
     """Draw the pairs of classes that are confused most, each with the faces of which the model was most sure.
 

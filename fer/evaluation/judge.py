@@ -20,6 +20,9 @@ from fer.task import Task
 
 log = logging.getLogger(__name__)
 
+TYPICAL = 500
+"""Faces whose mean stands for hidden landmarks."""
+
 
 def judge(
     network: keras.Model,
@@ -65,7 +68,7 @@ def judge(
         copied_labels=copied,
         traits=traits,
         temperature=_temperature(network, task, split, others, facts, batch_size, tta),
-        maps=_maps(network, task),
+        maps=_maps(network, task, samples),
         robustness=_robustness(network, task, samples, robustness, batch_size),
         protocol=protocol.stamp(facts, split, looks, tta),
     )
@@ -140,11 +143,20 @@ def _temperature(
     return fit_temperature(probabilities, labels_of(validation)) if np.isfinite(probabilities).all() else None
 
 
-def _maps(network: keras.Model, task: Task) -> Maps | None:
-    from fer.evaluation.explain import feature_layer, grad_cam
+def _maps(network: keras.Model, task: Task, samples: Samples) -> Maps | None:
+    from fer.evaluation.explain import feature_layer, grad_cam, occlusion
 
-    if task.spec.kind != "image" or task.spec.target != "classes":
+    if task.spec.target != "classes":
         return None
+    if task.spec.kind == "landmarks":
+        few = np.unique(np.linspace(0, len(samples) - 1, TYPICAL).astype(int))
+        mean = samples.inputs(few).mean(axis=0)
+        return lambda inputs, classes: occlusion(
+            lambda points: task.decode(keras.ops.convert_to_numpy(network(points, training=False))),
+            inputs,
+            classes,
+            mean,
+        )
     try:
         feature_layer(network)
     except ValueError:  # no convolution

@@ -25,7 +25,7 @@ FIGURES = {
     "per_class.png": "Precision, recall and F1 of each class; n is its number of samples.",
     "predictions.png": "The most confident mistakes first, then right answers from the whole split.",
     "confused.png": "The classes that are confused most, as a share of the true one; the surest mistakes of each.",
-    "explanations.png": "Where the network looked (Grad-CAM) in its surest mistakes: for its answer, for the truth.",
+    "explanations.png": "What spoke for the answer and the truth in the surest mistakes (Grad-CAM, or hidden points).",
     "calibration.png": "Whether the confidence can be believed, and what is gained where the model may say nothing.",
     "subgroups.png": "Whether all images are served alike.",
     "robustness.png": "What is left of the accuracy when the images get worse.",
@@ -158,7 +158,8 @@ def _explain(
         (spec.classes[answer], spec.classes[label], evidence.mark(i, samples.targets))
         for i, answer, label in zip(shown, predicted, labels, strict=True)
     ]
-    charts.explanations(path, faces, maps, texts)
+    draw = charts.explanations if faces.ndim == 4 else charts.point_explanations
+    draw(path, faces, maps, texts)
 
 
 def _judge_points(

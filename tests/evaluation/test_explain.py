@@ -1,10 +1,11 @@
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from fer.base import DataSpec
 from fer.config import compose
-from fer.evaluation import explain
+from fer.evaluation import charts, explain
 from fer.nn.images import outputs
 
 GREY = DataSpec(name="toy", kind="image", shape=(32, 32, 1), classes=("left", "right"))
@@ -111,3 +112,17 @@ def test_neighbourhoods_are_near():
     points = np.array([[0, 0], [0, 1], [10, 0], [10, 1.0]])
     regions = explain.neighbourhoods(points, 2)
     assert regions.tolist() == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("kind", ["image", "landmarks"])
+def test_the_explanations_of_a_report_are_drawn(tmp_path, kind):
+    random = np.random.default_rng(0)
+    texts = [("happy", "sad", "leaked"), ("sad", "happy", "")]
+    if kind == "image":
+        faces, maps = random.integers(0, 256, (2, 16, 16, 3), np.uint8), random.random((2, 2, 16, 16))
+        charts.explanations(tmp_path / "x.png", faces, maps, texts)
+    else:
+        charts.point_explanations(tmp_path / "x.png", random.random((2, 60, 3)), random.normal(0, 1, (2, 2, 60)), texts)
+    with Image.open(tmp_path / "x.png") as image:
+        assert min(image.size) > 200
+        assert len(image.convert("RGB").getcolors(1 << 24)) > 50
