@@ -5,6 +5,10 @@ import pytest
 from fer.config import CONF, RUNS, Variants, compose, recipe
 from fer.help import help_text
 from fer.search.space import extremes, parse
+from fer import mesh_rows
+from fer.config import CONF, RUNS, compose, recipe
+from fer.help import help_text
+from fer.mesh478 import POINTS
 
 GROUPS = [
     path
@@ -15,12 +19,23 @@ CHOICES = [(group.name, choice.stem) for group in GROUPS for choice in sorted(gr
 EXPERIMENTS = [path.stem for path in sorted((CONF / "experiment").glob("*.yaml"))]
 
 
+ON_POINTS = ("dataset.input=landmarks",)
+
+
 @pytest.fixture(autouse=True)
 def _data(tmp_path, monkeypatch):
     """The smallest data that the file-based datasets find at their default paths."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data/fer2013").mkdir(parents=True)
     (tmp_path / "data/fer2013/fer2013.csv").write_text("emotion,pixels,Usage\n")
+    (tmp_path / "data/fer2013/fer2013new.csv").touch()
+    for part in ("train_set", "val_set"):
+        for name in ("images", "annotations"):
+            (tmp_path / "data/affectnet" / part / name).mkdir(parents=True)
+    columns = [*mesh_rows.FACTS, *(f"{axis}{point}" for point in range(POINTS) for axis in "xyz")]
+    values = [("happy", "sad")[row] + ",,,,a.mp4,1,0,0,0," + ",".join(map(str, range(3 * POINTS))) for row in range(2)]
+    for file in ("faces.csv", "fer2013_mesh.csv"):
+        (tmp_path / "data" / file).write_text("\n".join([",".join(columns), *values, ""]))
     for expression in ("happy", "sad"):
         (tmp_path / "data/images/train" / expression).mkdir(parents=True)
 
@@ -31,6 +46,9 @@ def test_every_choice_composes_and_loads(group, choice):
         ("model", "mobilenetv2"): ["model.weights=none"],
         **{("loss", loss): ["dataset.target=points"] for loss in ("mse", "wing", "adaptive_wing", "smooth_l1")},
         ("dataset", "ibug300w"): ["loss=wing"],
+        ("dataset", "facemesh_csv"): ["model=landmark_cnn", "augmentation=landmarks"],
+        **{("model", model): [*ON_POINTS, "augmentation=landmarks"] for model in ("landmark_cnn", "landmark_mixer")},
+        ("augmentation", "landmarks"): [*ON_POINTS, "model=landmark_cnn"],
         ("dataset", "image_folder"): ["model.weights=none"],
     }
     run = compose("train", f"{group}={choice}", *needs.get((group, choice), []))
