@@ -2,13 +2,11 @@
 
 import pytest
 
+from fer import mesh_rows
 from fer.config import CONF, RUNS, Variants, compose, recipe
 from fer.help import help_text
-from fer.search.space import extremes, parse
-from fer import mesh_rows
-from fer.config import CONF, RUNS, compose, recipe
-from fer.help import help_text
 from fer.mesh478 import POINTS
+from fer.search.space import extremes, parse
 
 GROUPS = [
     path
@@ -81,6 +79,8 @@ def test_every_tuner_composes_and_loads(choice):
 def test_every_space_fits_the_model_that_its_name_begins_with(space):
     model = max((name for group, name in CHOICES if group == "model" and space.startswith(name)), key=len)
     words = [f"model={model}", "model.weights=none"]
+    if model.startswith("landmark"):
+        words += [*ON_POINTS, "augmentation=landmarks"]
     run = compose("tune", *words, f"tuner/space={space}")
     variants = Variants("train", words)
     for values in extremes(parse(run.tuner.space, {"model": model, "optimizer": "adamw"})):
