@@ -71,7 +71,7 @@ def test_a_row_has_mean_and_deviation_over_the_seeds_and_the_best_is_marked(tmp_
     review.sweep(tmp_path)
     lines = (tmp_path / "sweep.csv").read_text().splitlines()
     assert lines[0] == "dropout,val_accuracy,deviation,done,seconds,parameters,bytes,folder"
-    assert lines[1].startswith("0.1,0.6,0.1414213562373095")
+    assert lines[1].startswith("0.1,0.6,0.14142135")
     assert lines[1].endswith(f",2 of 2,2.0,50,1000,{tmp_path}/0001-cnn48")
     assert lines[2].startswith("0.3,0.9,,1 of 2")
     printed = capsys.readouterr().out

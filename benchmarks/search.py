@@ -1,0 +1,101 @@
+"""What a search costs beside its trainings: the start of a trial, a thousand finished trials, the parent's memory.
+
+`python benchmarks/search.py`; the trials are trainings of seconds, and the thousand finished ones are written down as a
+search and a sweep leave them.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+from common import show
+
+from fer.config import compose
+from fer.search.oracle import OracleSearch, keras_tuner
+from fer.search.result import begin
+from fer.search.space import parse
+from fer.search.trial import Goal, Outcome
+from fer.sweep import enlist
+
+ROOT = Path(__file__).resolve().parents[1]
+QUICK = ["experiment=smoke", "augmentation=none", "model.filters=[8,8,8]"]
+
+
+def run(words: list[str], folder: Path) -> tuple[float, float, str]:
+    """Run a script; return its seconds, the largest resident size of it alone in MB, and what it printed."""
+    start = time.perf_counter()
+    with subprocess.Popen(
+        [sys.executable, str(ROOT / words[0]), *words[1:]], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        assert process.stdout
+        printed = process.stdout.read().decode()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"{' '.join(words)}\n{printed}")
+    return time.perf_counter() - start, usage.ru_maxrss / 1e3, printed
+
+
+def finished(folder: Path, value: float) -> None:
+    """Write what a finished run leaves, as far as a search or a sweep reads it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.keras").write_bytes(b"0" * 1000)
+    passport = {"monitor": {"name": "val_accuracy", "value": value}, "seconds": 60.0, "parameters": 1000}
+    (folder / "manifest.json").write_text(json.dumps(passport))
+    (folder / "metrics.csv").write_text("epoch,val_accuracy,seconds\n" + f"0,{value},60.0\n" * 20)
+
+
+def thousand_trials(folder: Path, trials: int) -> list[str]:
+    """Write a search of finished trials; return the command that goes on with it."""
+    words = [*QUICK, "tuner=random", f"tuner.trials={trials}"]
+    tuned = compose("tune", *words)
+    begin(folder / "search", tuned)
+    oracle = partial(keras_tuner().oracles.RandomSearchOracle, max_trials=trials, seed=1)
+    space = parse(tuned.tuner.space, {"optimizer": "adam"})
+    search = OracleSearch(oracle, space, Goal(name="val_accuracy", mode="max"), folder / "search")
+    while trial := search.ask():
+        finished(folder / "search/trials" / trial.number, 0.5)
+        search.tell(trial, Outcome(value=0.5))
+    return ["tune.py", *words, "sweep=search"]
+
+
+def thousand_jobs(folder: Path, jobs: int) -> list[str]:
+    """Write a sweep of finished jobs; return the command that goes on with it."""
+    words = [[*QUICK, f"seed={seed}"] for seed in range(jobs)]
+    for number in enlist(folder / "sweep", words):
+        finished(folder / "sweep" / f"{number:04d}-smoke", 0.5)
+    return ["train.py", "-m", *QUICK, f"seed=range({jobs})", "sweep=sweep"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--smoke", action="store_true", help="few: only to see that it runs")
+    args = parser.parse_args()
+    many, few = (20, 1) if args.smoke else (1000, 3)
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for label, words in (
+            (f"a search of {many} finished trials", thousand_trials(folder, many)),
+            (f"a sweep of {many} finished jobs", thousand_jobs(folder, many)),
+        ):
+            seconds, memory, _ = run(words, folder)
+            rows += [[seconds / 5, f"{label}: list and resume, s", seconds, 5]]
+            rows += [[memory / 300, f"{label}: parent, MB", memory, 300]]
+        whole, memory, _ = run(["tune.py", *QUICK, "tuner=random", f"tuner.trials={few}", "sweep=few"], folder)
+        trained = sum(json.loads(each.read_text())["seconds"] for each in folder.glob("few/trials/*/manifest.json"))
+        rows += [[(whole - trained) / few / 15, "a trial beyond its epochs, s", (whole - trained) / few, 15]]
+        logs = "".join(each.read_text() for each in folder.glob("few/trials/*/run.log"))
+        assert len(re.findall("test accuracy", logs)) == few
+    show(["of goal", "what", "measured", "goal"], rows)
+
+
+if __name__ == "__main__":
+    main()
