@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-QUICK = ("experiment=smoke", "augmentation=none", "model.filters=[8,8,8]", "dataset.train=512", "training.patience=0")
+QUICK = ("experiment=smoke", "augmentation=none", "model.filters=[8,8,8]", "dataset.train=256", "training.patience=0")
 
 pytestmark = pytest.mark.slurm
 
