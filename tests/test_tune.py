@@ -18,7 +18,7 @@ from fer.search.space import parse
 from fer.search.trial import Goal
 
 ROOT = Path(__file__).resolve().parents[1]
-QUICK = ("experiment=smoke", "augmentation=none", "model.filters=[4,4,4]", "dataset.size=32", "model.input_size=32")
+QUICK = ("experiment=smoke", "augmentation=none", "model.filters=[4,4,4]")
 KILLS, TRIALS = 10, 4
 
 

@@ -74,7 +74,7 @@ def run(search: Search, words: Sequence[str], *, parallel: int, limit: float, fa
                     each.pruned = search.prune(each.trial, each.history())
                 if each.pruned or stop.code:
                     each.child.stop()
-            time.sleep(0.1 if running else 1.0)
+            time.sleep(1.0 if free else 0.1)  # a free slot waits for others, here or elsewhere
 
 
 def _ask(search: Search, facts: Mapping[str, Any]) -> Trial | None:

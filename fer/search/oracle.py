@@ -48,7 +48,7 @@ class OracleSearch:
         self.locks: dict[str, Lock] = {}
         self._seen: tuple[int, int] | None = None
         self._oracle = self._new()
-        with self._shared() as oracle:
+        with self._shared(changes=False) as oracle:
             self.again = [number for number, trial in oracle.trials.items() if _killed(trial)]
 
     def _new(self) -> Any:
@@ -123,12 +123,12 @@ class OracleSearch:
 
     def unfinished(self) -> int:
         """Return how many trials have started and not ended, here or elsewhere."""
-        with self._shared() as oracle:
+        with self._shared(changes=False) as oracle:
             return len(oracle.ongoing_trials)
 
     def trials(self) -> list[tuple[Trial, Outcome | None]]:
         """Return all trials in the order of their start; those that have not ended without an outcome."""
-        with self._shared() as oracle:
+        with self._shared(changes=False) as oracle:
             return [(self._trial(trial), _outcome(trial)) for trial in oracle.trials.values()]
 
     def _trial(self, trial: Any) -> Trial:
@@ -153,18 +153,16 @@ class OracleSearch:
         return str(trial.trial_id)
 
     @contextmanager
-    def _shared(self) -> Iterator[Any]:
-        """Give the oracle as the file has it, and write what was changed, while no other tuner can."""
+    def _shared(self, *, changes: bool = True) -> Iterator[Any]:
+        """Give the oracle as the file has it, and write what is changed, while no other tuner can."""
         file = self.folder / MEMORY
         with Lock(self.folder / ".lock"), warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # KerasTuner asks for threads by an old name
             if file.exists() and _version(file) != self._seen:
                 self._oracle = self._restored(json.loads(file.read_text(encoding="utf-8")))
-            before = self._text()
             yield self._oracle
-            after = self._text()
-            if after != before:
-                write_text(file, after)
+            if changes:
+                write_text(file, self._text())
             self._seen = _version(file) if file.exists() else None
 
     def _text(self) -> str:
