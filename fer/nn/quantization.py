@@ -1,0 +1,165 @@
+"""Quantization-aware training: a network rewritten so that it computes as its int8 file will.
+
+Krishnamoorthi 2018 (arXiv:1806.08342), Jacob et al. 2018 (arXiv:1712.05877): BatchNorm is folded into the weights; these
+are rounded to 8 bits with a scale a channel, symmetric; activations to 8 bits within a moving average of their extremes.
+Rounding happens where TFLite rounds: after each operation that computes, and after the ReLU where one is fused to it.
+"""
+
+from typing import Any
+
+import keras
+from keras import ops
+from keras.quantizers import fake_quant_with_min_max_vars
+
+from fer.nn.pruning import Pruning
+
+MOMENTUM = 0.99
+"""Of the moving average of an activation's extremes."""
+
+
+def _rounded(kernel: Any, axis: int) -> Any:
+    """Round a kernel to int8 with a scale for each channel along `axis`; the gradient passes straight through."""
+    others = [each for each in range(len(kernel.shape)) if each != axis % len(kernel.shape)]
+    # never 0: a channel that was pruned away as a whole has no range
+    limit = ops.maximum(ops.max(ops.abs(ops.stop_gradient(kernel)), axis=others), 1e-8)
+    return fake_quant_with_min_max_vars(kernel, -limit, limit, num_bits=8, narrow_range=True, axis=axis)
+
+
+@keras.saving.register_keras_serializable("fer")
+class FakeQuant(keras.layers.Layer):
+    """Rounds activations to 8 bits within the moving average of their smallest and largest values."""
+
+    def build(self, shape: Any) -> None:
+        """Create the range."""
+        zero = {"shape": (), "initializer": "zeros", "trainable": False, "dtype": "float32"}
+        self.low, self.high = self.add_weight(name="low", **zero), self.add_weight(name="high", **zero)
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Round; in training, move the range first. The first batch sets it."""
+        if training:
+            low, high = ops.minimum(ops.min(inputs), 0.0), ops.maximum(ops.max(inputs), 0.0)
+            keep = ops.where(ops.equal(self.low, self.high), 0.0, MOMENTUM)
+            self.low.assign(keep * self.low + (1 - keep) * ops.cast(low, "float32"))
+            self.high.assign(keep * self.high + (1 - keep) * ops.cast(high, "float32"))
+        return fake_quant_with_min_max_vars(inputs, self.low, ops.maximum(self.high, self.low + 1e-6), num_bits=8)
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        """Return the shape unchanged."""
+        return shape
+
+
+class _Compressed:
+    """A layer whose kernel is pruned and rounded on its way into the computation; it stores the trained one.
+
+    Args:
+        rounds: to 8 bits.
+        pruning: settings of fer.nn.pruning.Pruning; None for none.
+    """
+
+    channels = -1
+    """Axis of the kernel with a scale each."""
+
+    def __init__(self, *args: Any, rounds: bool = True, pruning: dict[str, Any] | None = None, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.rounds = rounds
+        self.pruning = Pruning(**pruning) if pruning else None
+
+    def build(self, shape: Any) -> None:
+        super().build(shape)  # type: ignore[misc]
+        if self.pruning:
+            self.pruning.build(self)
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()  # type: ignore[misc]
+        return {**config, "rounds": self.rounds, "pruning": self.pruning.settings() if self.pruning else None}
+
+    def effective(self, training: bool = False) -> Any:
+        """Return the kernel that the computation sees."""
+        kernel = self._kernel_variable()
+        if self.pruning:
+            kernel = kernel * self.pruning.mask(kernel, training)
+        return _rounded(kernel, self.channels) if self.rounds else kernel
+
+    def _kernel_variable(self) -> Any:
+        return self._kernel  # type: ignore[attr-defined]
+
+
+def _finished(layer: Any, outputs: Any) -> Any:
+    outputs = ops.add(outputs, layer.bias) if layer.use_bias else outputs
+    return layer.activation(outputs) if layer.activation is not None else outputs
+
+
+class _Convolution(_Compressed):
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        layer: Any = self
+        settings = {"padding": layer.padding, "dilation_rate": layer.dilation_rate}
+        outputs = ops.conv(inputs, self.effective(training), strides=list(layer.strides), **settings)
+        return _finished(self, outputs)
+
+
+@keras.saving.register_keras_serializable("fer")
+class CompressedConv2D(_Convolution, keras.layers.Conv2D):
+    """Conv2D with a compressed kernel."""
+
+
+@keras.saving.register_keras_serializable("fer")
+class CompressedConv1D(_Convolution, keras.layers.Conv1D):
+    """Conv1D with a compressed kernel."""
+
+
+@keras.saving.register_keras_serializable("fer")
+class CompressedDepthwiseConv2D(_Compressed, keras.layers.DepthwiseConv2D):
+    """DepthwiseConv2D with a compressed kernel."""
+
+    channels = 2
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Convolve."""
+        settings = {"padding": self.padding, "dilation_rate": self.dilation_rate}
+        return _finished(self, ops.depthwise_conv(inputs, self.effective(training), strides=self.strides, **settings))
+
+    def _kernel_variable(self) -> Any:
+        return self.kernel
+
+
+@keras.saving.register_keras_serializable("fer")
+class CompressedDense(_Compressed, keras.layers.Dense):
+    """Dense with a compressed kernel."""
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Multiply."""
+        return _finished(self, ops.matmul(inputs, self.effective(training)))
+
+
+COMPRESSED: dict[type, type] = {
+    keras.layers.Conv2D: CompressedConv2D,
+    keras.layers.Conv1D: CompressedConv1D,
+    keras.layers.DepthwiseConv2D: CompressedDepthwiseConv2D,
+    keras.layers.Dense: CompressedDense,
+}
+
+
+def is_rounded(network: keras.Model) -> bool:
+    """Tell whether a network was rewritten for quantization-aware training."""
+    return any(isinstance(layer, FakeQuant) for layer in network._flatten_layers())
+
+
+def plain(network: keras.Model) -> keras.Model:
+    """Return a network of Keras's own layers that computes the same: each kernel as pruned and rounded.
+
+    FakeQuant layers stay: the converter takes the ranges from them.
+    """
+
+    def twin(layer: keras.layers.Layer) -> keras.layers.Layer:
+        kind = next((ours for ours, theirs in COMPRESSED.items() if type(layer) is theirs), type(layer))
+        config = {key: value for key, value in layer.get_config().items() if key not in ("rounds", "pruning")}
+        return kind.from_config(config if kind is not type(layer) else layer.get_config())
+
+    copied = keras.models.clone_model(network, clone_function=twin)
+    for ours, theirs in zip(network.layers, copied.layers, strict=True):
+        if isinstance(ours, _Compressed):
+            kernel = ops.convert_to_numpy(ours.effective())
+            theirs.set_weights([kernel, *([ours.bias.numpy()] if ours.use_bias else [])])  # type: ignore[attr-defined]
+        else:
+            theirs.set_weights(ours.get_weights())
+    return copied
