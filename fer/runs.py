@@ -111,9 +111,9 @@ class Distill:
         """Return (network, temperature, weight), or None without a teacher."""
         if not self.teacher:
             return None
-        import keras
+        from fer.nn.weights import load_network
 
-        network = keras.models.load_model(artifact.find(self.teacher).model, compile=False)
+        network = load_network(artifact.find(self.teacher).model)
         return network, self.temperature, self.weight
 
 

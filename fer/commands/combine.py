@@ -23,13 +23,12 @@ def combine(run: CombineRun) -> None:
     folder = artifact.RunFolder(Path(run.folder))
     folder.begin()
     run.runtime.apply(seed=0)
-    import keras  # its backend is chosen by now
-
-    from fer.evaluation.judge import judge
+    from fer.evaluation.judge import judge  # imports Keras, whose backend is chosen by now
     from fer.nn.ensembles import averaged, ensemble
+    from fer.nn.weights import load_network
     from fer.training import save_network
 
-    networks = [keras.models.load_model(member.model, compile=False) for member in members]
+    networks = [load_network(member.model) for member in members]
     network = averaged(networks) if run.by == "weights" else ensemble(networks)
     task, score = task_of(dataset.spec()), task_of(dataset.spec()).score
     passport: dict[str, Any] = {

@@ -23,12 +23,11 @@ def evaluate(run: EvaluateRun) -> None:
     passport = folder.passport()
     task, samples, others = _other(run, passport) if run.on != "same" else _own(run, passport)
     run.runtime.apply(seed=0)
-    import keras  # its backend is chosen by now
-
-    from fer.evaluation.judge import judge
+    from fer.evaluation.judge import judge  # imports Keras, whose backend is chosen by now
+    from fer.nn.weights import load_network
 
     judge(
-        keras.models.load_model(folder.model, compile=False),
+        load_network(folder.model),
         task,
         samples,
         split=cast(Split, run.split),

@@ -10,11 +10,10 @@ def graph(run: GraphRun) -> None:
     """Write the drawing and print the table."""
     folder = artifact.find(run.run)
     folder.passport()
-    import keras
-
     from fer.deployment.graph import write
+    from fer.nn.weights import load_network
 
-    network = keras.models.load_model(folder.model, compile=False)
+    network = load_network(folder.model)
     files = write(network, Path(run.output) if run.output else folder.path / "graph")
     print(files[0].read_text(), end="")
     print(f"in {', '.join(map(str, files))}")

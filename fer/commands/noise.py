@@ -72,9 +72,8 @@ def _folders(runs: str) -> list[artifact.RunFolder]:
 
 
 def _predict(folder: artifact.RunFolder, batch_size: int) -> "tuple[StoredDataset, Samples, np.ndarray]":
-    import keras
-
     from fer.evaluation.judge import predict
+    from fer.nn.weights import load_network
 
     passport = folder.passport()
     dataset = restore("dataset", passport["recipes"]["dataset"], passport["config"]["dataset"], {})
@@ -84,5 +83,5 @@ def _predict(folder: artifact.RunFolder, batch_size: int) -> "tuple[StoredDatase
     if artifact.fingerprint(samples) != passport["splits"]["validation"]["fingerprint"]:
         raise DataError(f"{folder.path}: its validation data has changed since; train again")
     log.info("predicting the %s validation samples of %s", f"{len(samples):,}", folder.path)
-    network = keras.models.load_model(folder.model, compile=False)
+    network = load_network(folder.model)
     return dataset, samples, predict(network, task_of(dataset.spec()), samples, batch_size)

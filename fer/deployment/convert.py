@@ -27,13 +27,16 @@ if TYPE_CHECKING:
     import keras
 
 
-def convert(network: keras.Model, path: Path, configure: Callable[[Any], None] | None = None) -> Path:
+def convert(
+    network: keras.Model, path: Path, configure: Callable[[Any], None] | None = None, *, ranges: bool = False
+) -> Path:
     """Write `path` with the suffix .tflite: one input at a time, as devices see them.
 
     Args:
         network: any Keras network with one input and one output.
         path: the file, with or without its suffix.
         configure: sets the converter's options.
+        ranges: give the converter the ranges that quantization-aware training found.
 
     Raises:
         ConfigError: the network holds an operation that TFLite has not.
@@ -41,7 +44,7 @@ def convert(network: keras.Model, path: Path, configure: Callable[[Any], None] |
     import tensorflow as tf
 
     with _quiet():
-        converter = tf.lite.TFLiteConverter.from_keras_model(_for_one(network))
+        converter = tf.lite.TFLiteConverter.from_keras_model(_for_one(_in_plain_layers(network, ranges=ranges)))
         if configure is not None:
             configure(converter)
         try:
@@ -52,6 +55,12 @@ def convert(network: keras.Model, path: Path, configure: Callable[[Any], None] |
     with replacing(file) as partial:
         partial.write_bytes(converted)
     return file
+
+
+def _in_plain_layers(network: keras.Model, *, ranges: bool) -> keras.Model:
+    from fer.nn.quantization import is_compressed, plain
+
+    return plain(network, ranges=ranges) if is_compressed(network) else network
 
 
 def _for_one(network: keras.Model) -> keras.Model:
@@ -103,6 +112,7 @@ def export_onnx(network: keras.Model, path: Path, opset: int) -> Path:
     """Write `path` with the suffix .onnx, for one input at a time."""
     import keras
 
+    network = _in_plain_layers(network, ranges=False)
     given = network.inputs[0]
     signature = [keras.InputSpec(dtype="float32", shape=(1, *given.shape[1:]), name=given.name)]
     file = path.with_suffix(".onnx")

@@ -25,6 +25,7 @@ from fer.device.contract import unpack
 from fer.drawing import EXPRESSIONS, draw_face
 from fer.errors import ConfigError, FerError, GateError
 from fer.evaluation.judge import predict
+from fer.nn.weights import load_network
 from fer.runs import ExportRun
 from fer.task import Task, task_of
 
@@ -83,7 +84,7 @@ class _Job:
         self.task: Task = task_of(spec)
         self.train: Samples = dataset.load("train")
         self.samples: Samples = dataset.load(self.split)
-        self.network = in_float32(keras.models.load_model(folder.model, compile=False))
+        self.network = in_float32(load_network(folder.model))
         self.reference = predict(self.network, self.task, self.samples, batch_size=64)
         self.score = float(gate.scores(self.reference, self.samples.targets).mean())
 

@@ -21,7 +21,8 @@ FEWEST = 32
 class Int8(Exporter):
     """A quarter of float32's size: int8 weights with a scale a channel, int8 activations, int32 sums.
 
-    Jacob et al. 2018 (arXiv:1712.05877). Ranges of activations are the extremes over the calibration images.
+    Jacob et al. 2018 (arXiv:1712.05877). Ranges of activations are the extremes over the calibration images; a network
+    of quantization-aware training (model=compressed) brings its own.
 
     Attributes:
         calibration: training images to see, as many of each class as there are.
@@ -50,14 +51,17 @@ class Int8(Exporter):
         import tensorflow as tf
 
         from fer.deployment.convert import convert, shown
+        from fer.nn.quantization import is_rounded
 
         assert calibration is not None
+        aware = is_rounded(network)
 
         def configure(converter: Any) -> None:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter.representative_dataset = shown(calibration)
-            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            if not aware:
+                converter.representative_dataset = shown(calibration)
+                converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
             converter.inference_input_type = tf.as_dtype(self.input)
             converter.inference_output_type = tf.as_dtype(self.output)
 
-        return convert(network, path, configure)
+        return convert(network, path, configure, ranges=aware)

@@ -27,7 +27,9 @@ class Pruning:
 
     def build(self, layer: Any) -> None:
         """Give the layer the step that its schedule has reached."""
-        self.step = layer.add_weight(name="pruning_step", shape=(), initializer="zeros", trainable=False, dtype="float32")
+        self.step = layer.add_weight(
+            name="pruning_step", shape=(), initializer="zeros", trainable=False, dtype="float32"
+        )
 
     def settings(self) -> dict[str, Any]:
         """Return the fields."""

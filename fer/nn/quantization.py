@@ -1,7 +1,7 @@
 """Quantization-aware training: a network rewritten so that it computes as its int8 file will.
 
-Krishnamoorthi 2018 (arXiv:1806.08342), Jacob et al. 2018 (arXiv:1712.05877): BatchNorm is folded into the weights; these
-are rounded to 8 bits with a scale a channel, symmetric; activations to 8 bits within a moving average of their extremes.
+Krishnamoorthi 2018 (arXiv:1806.08342), Jacob et al. 2018 (arXiv:1712.05877): BatchNorm is folded into the weights;
+these are rounded to 8 bits with a scale a channel, symmetric; activations to 8 bits within a moving average of extremes.
 Rounding happens where TFLite rounds: after each operation that computes, and after the ReLU where one is fused to it.
 """
 
@@ -131,7 +131,7 @@ class CompressedDense(_Compressed, keras.layers.Dense):
         return _finished(self, ops.matmul(inputs, self.effective(training)))
 
 
-COMPRESSED: dict[type, type] = {
+COMPRESSED: dict[Any, Any] = {
     keras.layers.Conv2D: CompressedConv2D,
     keras.layers.Conv1D: CompressedConv1D,
     keras.layers.DepthwiseConv2D: CompressedDepthwiseConv2D,
@@ -139,27 +139,42 @@ COMPRESSED: dict[type, type] = {
 }
 
 
+OWN = ("rounds", "pruning")
+"""Settings of compressed layers that Keras's own do not know."""
+
+
 def is_rounded(network: keras.Model) -> bool:
     """Tell whether a network was rewritten for quantization-aware training."""
     return any(isinstance(layer, FakeQuant) for layer in network._flatten_layers())
 
 
-def plain(network: keras.Model) -> keras.Model:
-    """Return a network of Keras's own layers that computes the same: each kernel as pruned and rounded.
+def is_compressed(network: keras.Model) -> bool:
+    """Tell whether a network holds layers of this module."""
+    return any(isinstance(layer, FakeQuant | _Compressed) for layer in network._flatten_layers())
 
-    FakeQuant layers stay: the converter takes the ranges from them.
+
+def plain(network: keras.Model, *, ranges: bool) -> keras.Model:
+    """Return a network of Keras's own layers that computes the same, with each kernel as pruned and rounded.
+
+    Args:
+        network: what fer.nn.rewriting.compress gave, trained.
+        ranges: keep the FakeQuant layers, from which the converter takes the ranges of activations; else activations
+            are not rounded any more.
     """
 
     def twin(layer: keras.layers.Layer) -> keras.layers.Layer:
-        kind = next((ours for ours, theirs in COMPRESSED.items() if type(layer) is theirs), type(layer))
-        config = {key: value for key, value in layer.get_config().items() if key not in ("rounds", "pruning")}
-        return kind.from_config(config if kind is not type(layer) else layer.get_config())
+        if isinstance(layer, FakeQuant) and not ranges:
+            return keras.layers.Identity(name=layer.name)
+        kind = next((ours for ours, theirs in COMPRESSED.items() if type(layer) is theirs), None)
+        if kind is None:
+            return type(layer).from_config(layer.get_config())
+        return kind.from_config({key: each for key, each in layer.get_config().items() if key not in OWN})
 
     copied = keras.models.clone_model(network, clone_function=twin)
     for ours, theirs in zip(network.layers, copied.layers, strict=True):
         if isinstance(ours, _Compressed):
-            kernel = ops.convert_to_numpy(ours.effective())
-            theirs.set_weights([kernel, *([ours.bias.numpy()] if ours.use_bias else [])])  # type: ignore[attr-defined]
-        else:
+            bias = [ops.convert_to_numpy(ours.bias)] if ours.use_bias else []  # type: ignore[attr-defined]
+            theirs.set_weights([ops.convert_to_numpy(ours.effective()), *bias])
+        elif theirs.weights:
             theirs.set_weights(ours.get_weights())
     return copied

@@ -65,6 +65,11 @@ class _Rewriter:
             return self._compressed(kind, operation, args[0])
         if isinstance(operation, layers.SeparableConv2D):
             return self._separable(operation, args[0])
+        if isinstance(operation, layers.Rescaling) and np.any(operation.offset):
+            scaled = layers.Rescaling(operation.scale, name=self._name(operation.name))(self._close(args[0]))
+            return self._opened(
+                ops.add(self._close(self._opened(scaled)), operation.offset)
+            )  # two steps, two roundings
         if isinstance(operation, layers.BatchNormalization) and id(args[0]) in self.made_by:
             return self._folded(operation, args[0])
         if _is_relu(operation) and id(args[0]) in self.open:
@@ -74,7 +79,7 @@ class _Rewriter:
         result = self._copied(operation)(*args, **kwargs)
         if isinstance(operation, PASSING) or _activation(operation) in FIXED:
             return result
-        return keras.tree.map_structure(lambda each: self._opened(each), result)
+        return keras.tree.map_structure(self._opened, result)
 
     def _compressed(self, kind: type, layer: Any, inputs: Any) -> Any:
         config = {**layer.get_config(), "use_bias": True, "rounds": self.rounds, "pruning": self.pruning}
@@ -96,9 +101,8 @@ class _Rewriter:
     def _separable(self, layer: Any, inputs: Any) -> Any:
         """Replace a separable convolution by its two parts, which TFLite rounds one after the other."""
         depthwise, pointwise, *bias = layer.get_weights()
-        first = layers.DepthwiseConv2D(
-            layer.kernel_size, layer.strides, layer.padding, layer.depth_multiplier, use_bias=False, name=f"{layer.name}_depthwise"
-        )
+        shape = (layer.kernel_size, layer.strides, layer.padding, layer.depth_multiplier)
+        first = layers.DepthwiseConv2D(*shape, use_bias=False, name=f"{layer.name}_depthwise")
         second = layers.Conv2D(layer.filters, 1, activation=layer.activation, use_bias=bool(bias), name=layer.name)
         middle = first.compute_output_shape(inputs.shape)
         first.build(inputs.shape)

@@ -8,6 +8,13 @@ import keras
 from fer.errors import ConfigError
 
 
+def load_network(path: Path) -> keras.Model:
+    """Load a run's model.keras, whatever layers of ours it holds."""
+    import fer.nn.quantization  # noqa: F401  # Keras finds the layers of a file among those that were imported
+
+    return keras.models.load_model(path, compile=False)
+
+
 def load_weights(network: keras.Model, path: str, part: str | None = None) -> None:
     """Put the weights of a .keras or .h5 file into a network of the same architecture.
 
@@ -26,7 +33,7 @@ def load_weights(network: keras.Model, path: str, part: str | None = None) -> No
                 warnings.simplefilter("error", UserWarning)  # Keras warns of a layer that the file lacks, and goes on
                 network.load_weights(file)
             return
-        source = keras.models.load_model(file, compile=False)
+        source = load_network(file)
         if part in [layer.name for layer in source.layers]:
             source = source.get_layer(part)
         _copy(source, network)

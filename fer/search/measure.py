@@ -25,9 +25,8 @@ def measure(run: RunFolder) -> dict[str, float]:
         "bytes": the file's size; "milliseconds": the median time of one input.
     """
     os.environ["KERAS_BACKEND"] = "tensorflow"  # the converter is its
-    import keras
-
     from fer.export.fp32 import Fp32
+    from fer.nn.weights import load_network
 
     try:
         from ai_edge_litert.interpreter import Interpreter
@@ -36,7 +35,7 @@ def measure(run: RunFolder) -> dict[str, float]:
 
     target = run.path / "export"
     target.mkdir(exist_ok=True)
-    file = Fp32().write(keras.models.load_model(run.model, compile=False), target / "fp32")
+    file = Fp32().write(load_network(run.model), target / "fp32")
     interpreter = Interpreter(str(file), num_threads=1)
     interpreter.allocate_tensors()
     [entry] = interpreter.get_input_details()
