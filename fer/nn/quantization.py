@@ -1,7 +1,7 @@
 """Quantization-aware training: a network rewritten so that it computes as its int8 file will.
 
 Krishnamoorthi 2018 (arXiv:1806.08342), Jacob et al. 2018 (arXiv:1712.05877): BatchNorm is folded into the weights;
-these are rounded to 8 bits with a scale a channel, symmetric; activations to 8 bits within a moving average of extremes.
+these are rounded to 8 bits with a scale a channel, symmetric; activations within a moving average of their extremes.
 Rounding happens where TFLite rounds: after each operation that computes, and after the ReLU where one is fused to it.
 """
 

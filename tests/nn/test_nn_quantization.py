@@ -1,0 +1,107 @@
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from fer.nn.quantization import CompressedConv2D, CompressedDepthwiseConv2D, FakeQuant, is_rounded, plain
+from fer.nn.rewriting import compress
+
+
+def network() -> keras.Model:
+    """Convolution, BatchNorm, ReLU6, depthwise, a residual add, a separable convolution, a nested head."""
+    inputs = keras.Input((12, 12, 3), name="image")
+    x = layers.Rescaling(1 / 127.5, offset=-1)(inputs)
+    x = layers.Conv2D(8, 3, use_bias=False)(x)
+    x = shortcut = layers.ReLU(6.0)(layers.BatchNormalization()(x))
+    x = layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x)
+    x = layers.BatchNormalization()(x)
+    x = layers.Add()([x, shortcut])
+    x = layers.SeparableConv2D(8, 3, activation="relu")(x)
+    x = layers.LeakyReLU()(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    head = keras.Sequential([layers.Dense(6, activation="relu"), layers.Dense(4, activation="softmax")], name="head")
+    whole = keras.Model(inputs, head(x), name="small")
+    random = np.random.default_rng(0)
+    for layer in whole._flatten_layers():
+        if isinstance(layer, layers.BatchNormalization):
+            layer.set_weights([random.uniform(0.5, 1.5, each.shape) for each in layer.get_weights()])
+    return whole
+
+
+IMAGES = np.random.default_rng(1).integers(0, 256, (32, 12, 12, 3)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def float_network() -> keras.Model:
+    return network()
+
+
+def rounded_and_seen(float_network: keras.Model) -> keras.Model:
+    rewritten = compress(float_network, rounds=True, pruning=None)
+    rewritten(IMAGES, training=True)
+    return rewritten
+
+
+def test_folding_alone_changes_nothing(float_network):
+    pruning = {"sparsity": 0.5, "pattern": "unstructured", "steps": 10}
+    rewritten = compress(float_network, rounds=False, pruning=pruning)
+    assert not any(isinstance(layer, layers.BatchNormalization) for layer in rewritten.layers)
+    np.testing.assert_allclose(rewritten(IMAGES), float_network(IMAGES), atol=1e-5)
+
+
+def test_rounding_changes_little_and_something(float_network):
+    rewritten = rounded_and_seen(float_network)
+    assert is_rounded(rewritten) and not is_rounded(float_network)
+    difference = np.abs(np.subtract(rewritten(IMAGES), float_network(IMAGES)))
+    assert 1e-4 < difference.max() < 0.1
+
+
+def test_kernels_have_a_scale_for_each_channel(float_network):
+    rewritten = rounded_and_seen(float_network)
+    for layer, axis in ((CompressedConv2D, 3), (CompressedDepthwiseConv2D, 2)):
+        found = next(each for each in rewritten.layers if type(each) is layer)
+        kernel = np.asarray(keras.ops.convert_to_numpy(found.effective()))
+        for channel in np.moveaxis(kernel, axis, 0):
+            scale = np.abs(channel).max() / 127
+            np.testing.assert_allclose(channel / scale, np.rint(channel / scale), atol=1e-3)
+
+
+def test_ranges_follow_the_extremes_of_the_batches():
+    layer = FakeQuant()
+    layer(np.array([-2.0, 6.0], np.float32), training=True)
+    assert (float(layer.low.numpy()), float(layer.high.numpy())) == (-2, 6)
+    layer(np.array([1.0, 16.0], np.float32), training=True)
+    assert (float(layer.low.numpy()), float(layer.high.numpy())) == (pytest.approx(-1.98), pytest.approx(6.1))
+    np.testing.assert_allclose(layer(np.array([100.0], np.float32)), [6.1], atol=0.05)
+    assert float(layer.high.numpy()) == pytest.approx(6.1), "nothing moves outside training"
+
+
+def test_a_saved_network_comes_back_the_same(float_network, tmp_path):
+    from fer.nn.weights import load_network
+
+    rewritten = rounded_and_seen(float_network)
+    rewritten.save(tmp_path / "a.keras")
+    np.testing.assert_array_equal(load_network(tmp_path / "a.keras")(IMAGES), rewritten(IMAGES))
+
+
+def test_the_plain_twin_computes_the_same(float_network):
+    rewritten = rounded_and_seen(float_network)
+    twin = plain(rewritten, ranges=True)
+    np.testing.assert_allclose(twin(IMAGES), rewritten(IMAGES), atol=1e-6)
+    without = plain(rewritten, ranges=False)
+    assert {type(layer).__module__.partition(".")[0] for layer in without.layers} == {"keras"}
+
+
+def test_its_int8_file_computes_in_integers_and_agrees(float_network, tmp_path):
+    from fer.config import compose
+    from fer.deployment.operations import operations
+    from fer.device.runner import Runner
+
+    rewritten = rounded_and_seen(float_network)
+    expected = np.asarray(rewritten(IMAGES))
+    file = compose("export", "export=int8").export.write(rewritten, tmp_path / "int8", IMAGES)
+    steps = operations(file.read_bytes())
+    kinds = {kind for step in steps[:-1] for _, kind in step.outputs}
+    assert kinds == {"INT8"}, [(step.name, step.layer) for step in steps if step.outputs[0][1] != "INT8"]
+    runner = Runner(file.read_bytes(), exact=True)
+    assert np.abs(np.stack([runner(image) for image in IMAGES]) - expected).max() < 0.03
