@@ -159,7 +159,7 @@ def test_other_words_for_the_classes(tmp_path: Path, dataset: Callable[..., Fer2
 def test_image_folders_without_prefixes(tmp_path: Path, dataset: Callable[..., Fer2013]) -> None:
     copy_as_folders(tmp_path, prefix=False)
 
-    assert len(dataset(splits=("Training", "test", "none")).load("validation")) == 14
+    assert len(dataset(splits=("Training", "0.2", "test")).load("test")) == 14
     with pytest.raises(DataError, match=re.escape("no rows with Usage PublicTest in")):
         dataset().load("train")
 
