@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from fer.search.trial import Goal
 
 ROOT = Path(__file__).resolve().parents[1]
 QUICK = ("experiment=smoke", "augmentation=none", "model.filters=[4,4,4]")
-KILLS, TRIALS = 10, 4
+KILLS, TRIALS = 10, 10
 
 
 @pytest.mark.parametrize(
@@ -58,14 +59,18 @@ def test_a_search_that_is_killed_at_random_tries_exactly_what_was_planned(tmp_pa
     """The tuner alone, its trials alone, or all of them are killed at ten random moments."""
     words = [*QUICK, "tuner=random", f"tuner.trials={TRIALS}", "tuner.parallel=2", "sweep=search"]
     dice = random.Random(int(os.environ.get("FER_TEST_SEED", "0")))
-    kills = 0
-    while kills < KILLS:
+    for _ in range(KILLS):
         tuner = start(tmp_path, words)
-        time.sleep(dice.uniform(1, 25))
-        victims = dice.choice((lambda each: [each], trials, lambda each: [each, *trials(each)]))(tuner.pid)
-        kills += sum(kill(victim) for victim in victims) > 0
-        if tuner.pid not in victims:
-            kill(tuner.pid)
+        begun = dice.random() < 0.2  # else wait for its first trial
+        while not begun and tuner.poll() is None:
+            begun = bool(trials(tuner.pid))
+            time.sleep(0.1)
+        time.sleep(dice.uniform(0, 10))
+        assert tuner.poll() is None, "it ended before it was killed: more trials are needed"
+        for victim in dice.choice((lambda each: [each], trials, lambda each: [each, *trials(each)]))(tuner.pid):
+            kill(victim)
+        time.sleep(0.5)  # a tuner may write down that its trial was killed
+        kill(tuner.pid)
         tuner.wait()
     for _ in range(3):  # a trial that was killed alone waits for the next command
         assert start(tmp_path, words).wait(timeout=900) == 0, (tmp_path / "terminal.log").read_text()
@@ -105,9 +110,6 @@ def trials(tuner: int) -> list[int]:
     return [int(pid) for pid in file.read_text().split()] if file.exists() else []
 
 
-def kill(pid: int) -> bool:
-    try:
+def kill(pid: int) -> None:
+    with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return False
-    return True
