@@ -53,8 +53,8 @@ def sweep(overrides: Sequence[Override], config: SweeperConfig, folder: Path, la
 
     jobs = drawn(overrides, config.samples, config.seed) if config.samples else grid(overrides)
     numbers = enlist(folder, list(jobs))
-    known = listed(folder)
-    missing = [number for number in numbers if not done(folder, number)]
+    known, begun = listed(folder), folders(folder)
+    missing = [number for number in numbers if number not in begun or not RunFolder(begun[number]).manifest.exists()]
     print(f"sweep {folder}: {len(numbers)} jobs, {len(numbers) - len(missing)} of them done", flush=True)
     if missing:
         launch([[*known[number], f"hydra.sweep.subdir={number:04d}-${{name}}"] for number in missing])
@@ -114,11 +114,6 @@ def folders(folder: Path) -> dict[int, Path]:
     """Return the folders of the jobs that have begun, by their numbers."""
     each = (path for path in folder.iterdir() if path.name.partition("-")[0].isdecimal())
     return {int(path.name.partition("-")[0]): path for path in each}
-
-
-def done(folder: Path, number: int) -> bool:
-    """Tell whether a job has finished."""
-    return any(RunFolder(path).manifest.exists() for path in folder.glob(f"{number:04d}-*"))
 
 
 def job(words: Sequence[str], folder: Path, number: int) -> None:
