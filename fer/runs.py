@@ -210,7 +210,7 @@ class EvaluateRun:
         output: where the report goes; by default `report` (the test split) or `report_<split>` in the run folder.
         tta: test-time augmentation: "none", "flip" or "ten" (see fer.evaluation.views); the report says so.
         batch_size: samples at a time.
-        on: another dataset (its name in conf/dataset/), which `dataset` then changes; "same" for the run's own.
+        other: another dataset (its name in conf/dataset/), which `dataset` then changes; "none" for the run's own.
         unmapped: what is done about classes of another dataset that the network does not know: "stop", or "drop" them.
         robustness: how many images are judged under seven corruptions at five severities too; 0 for none.
         runtime: backend and device.
@@ -222,7 +222,7 @@ class EvaluateRun:
     dataset: dict[str, Any] = field(default_factory=dict)
     output: str | None
     batch_size: int
-    on: str
+    other: str
     unmapped: str
     robustness: int
     runtime: Runtime

@@ -21,7 +21,7 @@ def evaluate(run: EvaluateRun) -> None:
     """Judge the run and print its score and where the report is."""
     folder = artifact.find(run.run)
     passport = folder.passport()
-    task, samples, others = _other(run, passport) if run.on != "same" else _own(run, passport)
+    task, samples, others = _other(run, passport) if run.other != "none" else _own(run, passport)
     run.runtime.apply(seed=0)
     from fer.evaluation.judge import judge  # imports Keras, whose backend is chosen by now
     from fer.nn.weights import load_network
@@ -56,13 +56,13 @@ def _other(run: EvaluateRun, passport: dict[str, Any]) -> Judged:
     from fer.evaluation.mapping import mapped
 
     wanted = passport["contract"]
-    values = defaults("dataset", run.on)
+    values = defaults("dataset", run.other)
     shape = wanted["input"]["shape"]
     values |= {key: value for key, value in (("size", shape[0]), ("colour", shape[-1] == 3)) if key in values}
-    dataset = restore("dataset", run.on, values, run.dataset)
+    dataset = restore("dataset", run.other, values, run.dataset)
     spec = dataset.spec()
     if artifact.contract(spec)["input"] != wanted["input"] or not (spec.classes and wanted["output"]["classes"]):
-        raise ConfigError(f"on={run.on}: expected classes and inputs {wanted['input']}, got {spec}")
+        raise ConfigError(f"other={run.other}: expected classes and inputs {wanted['input']}, got {spec}")
     task = mapped(wanted["output"]["classes"], spec, run.unmapped)
     samples = dataset.load(cast(Split, run.split))
     shared = task.samples(samples)
@@ -93,7 +93,7 @@ def _trained_on(passport: dict[str, Any]) -> dict[Split, Samples]:
 def _output(run: EvaluateRun, folder: artifact.RunFolder) -> Path:
     if run.output:
         return Path(run.output)
-    if run.on != "same":
-        return folder.path / f"report_{run.on}_{run.split}"
+    if run.other != "none":
+        return folder.path / f"report_{run.other}_{run.split}"
     words = [run.split] * (run.split != "test" or run.tta != "none") + [run.tta] * (run.tta != "none")
     return folder.path / "_".join(["report", *words])
