@@ -159,7 +159,7 @@ def test_other_words_for_the_classes(tmp_path: Path, dataset: Callable[..., Fer2
 def test_image_folders_without_prefixes(tmp_path: Path, dataset: Callable[..., Fer2013]) -> None:
     copy_as_folders(tmp_path, prefix=False)
 
-    assert len(dataset(splits=("Training", "0.2", "test")).load("test")) == 14
+    assert len(dataset(splits=("test", "0.5", "Training")).load("train")) == 7
     with pytest.raises(DataError, match=re.escape("no rows with Usage PublicTest in")):
         dataset().load("train")
 
