@@ -18,7 +18,7 @@ from fer.keys import HeldKey
 from fer.landmarks import Face, FaceFinder
 from fer.mesh_csv import row
 from fer.recording import Recording
-from fer.runs import CaptureRun
+from fer.runs.capture import CaptureRun
 from fer.video import Frame, Video
 
 if TYPE_CHECKING:

@@ -58,24 +58,16 @@ GROUPS: dict[str, type] = {
     "export": base.Exporter,
     "tuner": base.Tuner,
 }
-RUNS: dict[str, type] = {
-    "train": runs.TrainRun,
-    "tune": runs.TuneRun,
-    "evaluate": runs.EvaluateRun,
-    "combine": runs.CombineRun,
-    "boxes": runs.BoxesRun,
-    "prepare": runs.PrepareRun,
-    "audit": runs.AuditRun,
-    "noise": runs.NoiseRun,
-    "capture": runs.CaptureRun,
-    "extract": runs.ExtractRun,
-    "export": runs.ExportRun,
-    "compare": runs.CompareRun,
-    "pipeline": runs.PipelineRun,
-    "verify": runs.VerifyRun,
-    "benchmark": runs.BenchmarkRun,
-    "graph": runs.GraphRun,
-}
+
+
+def _runs() -> Iterator[tuple[str, type]]:
+    """Yield each command with its settings: the class <Command>Run of fer/runs/<command>.py."""
+    for module in pkgutil.iter_modules(runs.__path__):
+        content = vars(importlib.import_module(f"fer.runs.{module.name}"))
+        yield module.name, content[f"{module.name.title()}Run"]
+
+
+RUNS: dict[str, type] = dict(_runs())
 
 SWEEP = {"train": "hydra.sweep.dir=", "tune": "hydra.run.dir="}
 """What `sweep=<folder>` stands for."""

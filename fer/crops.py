@@ -12,7 +12,7 @@ import numpy as np
 from fer.artifact import replacing
 from fer.landmarks import Face, FaceMesh
 from fer.overlay import draw_mesh
-from fer.runs import Crop
+from fer.runs.extract import Crop
 from fer.workers import Images
 
 EYES = ((33, 133), (362, 263))

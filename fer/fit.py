@@ -16,7 +16,7 @@ from fer.nn.layerwise import rates
 from fer.nn.schedules import learning_rate
 from fer.nn.trainee import Trainee
 from fer.pipeline import Batches, RowBatches
-from fer.runs import TrainRun
+from fer.runs.train import TrainRun
 from fer.task import Task
 
 log = logging.getLogger(__name__)

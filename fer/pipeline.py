@@ -24,7 +24,7 @@ class Batches(keras.utils.PyDataset):
         seed: of order and augmentation; None keeps the samples' own order.
         augment: changes a batch.
         mixing: mixes images of a batch and their labels.
-        balance: "none", "class_weights", "class_balanced" or "oversample" (see fer.runs.Training).
+        balance: "none", "class_weights", "class_balanced" or "oversample" (see fer.runs.train.Training).
         beta: of "class_balanced".
         workers: threads that prepare batches.
 

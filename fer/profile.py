@@ -9,7 +9,7 @@ from keras import tree
 from fer.artifact import RunFolder
 from fer.base import Passport
 from fer.fit import Fit
-from fer.runs import TrainRun
+from fer.runs.train import TrainRun
 from fer.task import task_of
 from fer.tracker.csv import Csv
 from fer.training import load_splits

@@ -22,7 +22,7 @@ from fer.evaluation.judge import judge
 from fer.evaluation.metrics import flat
 from fer.evaluation.protocol import demand_apart, demand_independence
 from fer.fit import Fit
-from fer.runs import TrainRun
+from fer.runs.train import TrainRun
 from fer.task import Task, task_of
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ import pytest
 
 from fer.config import compose
 from fer.landmarks import FaceFinder, FaceMesh
-from fer.runs import TrainRun
+from fer.runs.train import TrainRun
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -7,7 +7,7 @@ import pytest
 from fer.commands.extract import extract as extract_command
 from fer.config import compose
 from fer.crops import EYES, crop_face
-from fer.runs import Crop
+from fer.runs.extract import Crop
 
 
 @pytest.mark.parametrize("turn", [-30, 0, 25])

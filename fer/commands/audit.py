@@ -8,7 +8,7 @@ import numpy as np
 
 from fer.dataset.ferplus import FerPlus, read_votes
 from fer.errors import RunError
-from fer.runs import AuditRun
+from fer.runs.audit import AuditRun
 
 
 def audit(run: AuditRun) -> None:

@@ -1,6 +1,6 @@
 """`python -m fer benchmark`: time and memory of exported files."""
 
-from fer.runs import BenchmarkRun
+from fer.runs.benchmark import BenchmarkRun
 
 
 def benchmark(run: BenchmarkRun) -> None:

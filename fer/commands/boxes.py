@@ -11,7 +11,7 @@ from fer.artifact import write_text
 from fer.base import Split
 from fer.config import restore
 from fer.errors import ConfigError
-from fer.runs import BoxesRun
+from fer.runs.boxes import BoxesRun
 from fer.task import task_of
 
 log = logging.getLogger(__name__)

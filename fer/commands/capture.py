@@ -1,7 +1,7 @@
 """`python -m fer capture`: label expressions before a camera or in a video."""
 
 from fer.errors import DataError
-from fer.runs import CaptureRun
+from fer.runs.capture import CaptureRun
 
 
 def capture(run: CaptureRun) -> None:

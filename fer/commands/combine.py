@@ -7,7 +7,7 @@ from typing import Any
 from fer import artifact
 from fer.config import restore
 from fer.errors import ConfigError
-from fer.runs import CombineRun
+from fer.runs.combine import CombineRun
 from fer.task import task_of
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fer.runs import CompareRun
+from fer.runs.compare import CompareRun
 
 
 def compare(run: CompareRun) -> None:

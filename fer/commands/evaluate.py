@@ -8,7 +8,7 @@ from fer import artifact
 from fer.base import Samples, Split
 from fer.config import defaults, restore
 from fer.errors import ConfigError, DataError
-from fer.runs import EvaluateRun
+from fer.runs.evaluate import EvaluateRun
 from fer.task import Task, task_of
 
 log = logging.getLogger(__name__)

@@ -1,6 +1,6 @@
 """`python export.py`: write a finished run in formats for devices."""
 
-from fer.runs import ExportRun
+from fer.runs.export import ExportRun
 
 
 def export(run: ExportRun) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fer.config import module_of, settings
 from fer.coverage import describe
-from fer.runs import ExtractRun
+from fer.runs.extract import ExtractRun
 
 
 def extract(run: ExtractRun) -> None:

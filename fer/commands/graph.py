@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fer import artifact
-from fer.runs import GraphRun
+from fer.runs.graph import GraphRun
 
 
 def graph(run: GraphRun) -> None:

@@ -11,7 +11,7 @@ from fer import artifact, decisions
 from fer.cache import StoredDataset
 from fer.config import restore
 from fer.errors import DataError, RunError
-from fer.runs import NoiseRun
+from fer.runs.noise import NoiseRun
 from fer.task import task_of
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from fer.artifact import write_text
 from fer.errors import ConfigError, RunError
 from fer.interruption import RESUME_ME
 from fer.process import Child, Lock, Stop
-from fer.runs import PipelineRun
+from fer.runs.pipeline import PipelineRun
 
 
 def pipeline(run: PipelineRun) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fer.config import module_of
-from fer.runs import PrepareRun
+from fer.runs.prepare import PrepareRun
 
 
 def prepare(run: PrepareRun) -> None:

@@ -1,7 +1,7 @@
 """`python train.py`: train a model on a dataset, judge it, and leave a run folder."""
 
 from fer import interruption
-from fer.runs import TrainRun
+from fer.runs.train import TrainRun
 
 
 def train(run: TrainRun) -> float:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fer.config import Variants
 from fer.errors import ConfigError
-from fer.runs import TuneRun
+from fer.runs.tune import TuneRun
 from fer.search import loop, result
 from fer.search.space import extremes, parse
 from fer.search.trial import Goal

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fer.device.verify import verify as check
-from fer.runs import VerifyRun
+from fer.runs.verify import VerifyRun
 
 
 def verify(run: VerifyRun) -> None:

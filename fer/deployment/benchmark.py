@@ -13,7 +13,7 @@ from typing import Any
 
 from fer import artifact
 from fer.errors import ConfigError, ModelError
-from fer.runs import BenchmarkRun
+from fer.runs.benchmark import BenchmarkRun
 
 COLUMNS = ("file", "runtime", "kernels", "threads", "MB", "cold start", "p50", "p95", "per second", "peak MB")
 WAY = ("file", "frame", "detect", "crop", "answer", "whole way p50", "p95", "frames/s")

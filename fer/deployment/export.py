@@ -26,7 +26,7 @@ from fer.drawing import EXPRESSIONS, draw_face
 from fer.errors import ConfigError, FerError, GateError
 from fer.evaluation.judge import predict
 from fer.nn.weights import load_network
-from fer.runs import ExportRun
+from fer.runs.export import ExportRun
 from fer.task import Task, task_of
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ import numpy as np
 from fer.base import Samples
 from fer.device.runner import open_model
 from fer.evaluation.points import nme
-from fer.runs import Gate
+from fer.runs.export import Gate
 from fer.task import Task
 
 Session = Callable[[np.ndarray], np.ndarray]

@@ -15,7 +15,7 @@ from fer.artifact import RunFolder, write_text
 from fer.config import GROUPS, Variants, settings
 from fer.errors import RunError
 from fer.resume import flat
-from fer.runs import TuneRun
+from fer.runs.tune import TuneRun
 from fer.search.loop import Search
 from fer.search.table import print_rows, write_csv, write_html
 from fer.search.trial import Goal, Outcome, Trial

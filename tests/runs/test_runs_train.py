@@ -6,7 +6,7 @@ import pytest
 from fer.base import Model
 from fer.config import compose
 from fer.errors import ConfigError
-from fer.runs import TrainRun
+from fer.runs.train import TrainRun
 
 
 @dataclass(kw_only=True)

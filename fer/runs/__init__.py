@@ -1,0 +1,1 @@
+"""The typed whole of each command: one file each, named as its root in `conf/`."""

@@ -1,0 +1,31 @@
+"""The settings of `python -m fer noise`."""
+
+from dataclasses import dataclass
+
+from fer import check
+from fer.runtime import Runtime
+
+
+@dataclass(kw_only=True)
+class NoiseRun:
+    """`python -m fer noise`: find labels that are probably wrong, by networks that did not train on them.
+
+    Attributes:
+        runs: a run folder, "latest", or a folder of runs that are folds of one another
+            (dataset.splits.validation=1/5,2/5,...).
+        shown: how many of the worst are put on the page.
+        output: folder of suspects.json and review.html.
+        batch_size: samples at a time.
+        runtime: backend and device.
+    """
+
+    runs: str
+    shown: int
+    output: str
+    batch_size: int
+    runtime: Runtime
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check.between(self, "shown", 1, 2000)
+        check.at_least(self, "batch_size", 1)
