@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -87,6 +88,7 @@ def recipe(group: str, name: str) -> type:
     return next(kind for kind in own if issubclass(kind, GROUPS[group]))
 
 
+@cache
 def register() -> None:
     """Store every dataclass as a schema that the YAML files extend by `/schema/<group>/<name>@_here_`."""
     store = ConfigStore.instance()
