@@ -32,8 +32,9 @@ def test_an_augmentation_is_checked_without_keras():
 
 def test_help_lists_every_choice_with_its_line():
     text = help_text(CONF, "train")
-    assert "  mobilenetv2  MobileNetV2 with ImageNet weights: the head first" in text
-    assert "  fer2013       FER2013: 48x48 grey faces in seven expressions" in text
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert any(line.startswith("mobilenetv2 MobileNetV2 with ImageNet weights: the head first") for line in lines)
+    assert "fer2013 FER2013: 48x48 grey faces in seven expressions" in lines
     assert "python train.py experiment=quickstart" in text
 
 
@@ -65,7 +66,7 @@ def test_the_whole_config_is_printed(command):
 @pytest.mark.parametrize(
     ("line", "choices"),
     [
-        ("train.py model=", "model=cnn48 model=mobilenetv2"),
+        ("train.py model=c", "model=cnn48 model=compressed"),
         ("train.py model.dr", "model.dropout="),
         ("train.py experiment=qui", "experiment=quickstart"),
     ],
