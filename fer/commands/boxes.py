@@ -27,12 +27,11 @@ def boxes(run: BoxesRun) -> None:
             f"run: expected a run on a dataset with face boxes, such as ibug300w; {folder.path} is on {recipe}"
         )
     run.runtime.apply(seed=0)
-    import keras  # its backend is chosen by now
-
     from fer.evaluation import points
-    from fer.evaluation.judge import predict
+    from fer.evaluation.judge import predict  # imports Keras, whose backend is chosen by now
+    from fer.nn.weights import load_network
 
-    network = keras.models.load_model(folder.model, compile=False)
+    network = load_network(folder.model)
     rows: list[dict[str, Any]] = []
     for shift, scale in changes(run.shares):
         dataset = restore("dataset", recipe, settings, {**run.dataset, "box_shift": shift, "box_scale": scale})
