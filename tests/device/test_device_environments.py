@@ -18,11 +18,11 @@ pytestmark = pytest.mark.device
 
 @pytest.fixture(scope="module")
 def pythons(tmp_path_factory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("environments")
+    folder = tmp_path_factory.mktemp("environments")  # not in the repository, whose settings leave OpenCV out
     for name, packages in ENVIRONMENTS.items():
-        subprocess.run(["uv", "venv", "-q", "--python", "3.11", folder / name], check=True)
+        subprocess.run(["uv", "venv", "-q", "--python", "3.11", folder / name], check=True, cwd=folder)
         python = folder / name / "bin/python"
-        subprocess.run(["uv", "pip", "install", "-q", "--python", python, *packages], check=True)
+        subprocess.run(["uv", "pip", "install", "-q", "--python", python, *packages], check=True, cwd=folder)
     return {name: folder / name / "bin/python" for name in ENVIRONMENTS}
 
 
