@@ -121,6 +121,7 @@ def test_the_terminal_shows_a_few_lines(dataset: ImageFolder, tmp_path: Path, sa
 @pytest.mark.parametrize("target", ["classes", "points"])
 def test_a_dataset_without_files(tmp_path: Path, target: str) -> None:
     dataset = Synthetic(
+        input="image",
         size=24,
         colour=True,
         target=target,

@@ -104,6 +104,7 @@ def test_a_run_stopped_between_epochs_ends_with_the_same_weights(smoke, monkeypa
     assert without_time(whole) == without_time(resumed)
 
 
+@pytest.mark.slow
 def test_a_staged_run_stopped_in_its_second_stage_ends_with_the_same_weights(smoke, monkeypatch, base_weights):
     settings = (
         *MOBILE,
@@ -267,6 +268,7 @@ def test_the_head_is_trained_on_features_computed_once(smoke, base_weights, capl
     assert equal(untrained, trained)
 
 
+@pytest.mark.slow
 def test_features_are_not_cached_under_augmentation(smoke, base_weights, caplog):
     settings = (*MOBILE, f"model.weights={base_weights}", "model.fine_tune=0", "augmentation=light")
     with caplog.at_level(logging.INFO, logger="fer"):

@@ -15,7 +15,7 @@ from fer.task import task_of
 
 def tune(run: TuneRun) -> None:
     """Run the search to its end, write its table and best.yaml, and print them."""
-    words = [word for word in run.overrides if not word.startswith("tuner")]
+    words = [word for word in run.overrides if not word.lstrip("+~").startswith("tuner")]
     variants = Variants("train", words)
     space = parse(run.tuner.space, run.choices)
     for values in extremes(space):
