@@ -11,6 +11,9 @@ COMMANDS = sorted(RUNS)
 BARE = {"benchmark": "file", "verify": "file"}
 """What a word without "=" means, where a command takes one."""
 
+PATHS = {"predict": {"source": "source", "model": "file", "run": "run", "output": "output"}}
+"""Words whose values may hold any character, and the setting that each is: Hydra takes `model=` for the group."""
+
 
 def run() -> None:
     """Take the command's name off the command line and run it."""
@@ -40,11 +43,18 @@ def _gathered(words: list[str]) -> list[str]:
 
 
 def _named(command: str, word: str) -> str:
-    """Turn the one bare word of a command into its setting, quoted for Hydra."""
+    """Turn the one bare word of a command, and its paths, into settings that are quoted for Hydra."""
+    key, equals, value = word.partition("=")
+    if equals and value[:1] not in ("'", '"') and key in PATHS.get(command, {}):
+        return f"{PATHS[command][key]}={_quoted(value)}" if value != "null" else f"{PATHS[command][key]}=null"
     if command not in BARE or "=" in word or word.startswith("-"):
         return word
-    quoted = word.replace("'", "\\'")
-    return f"{BARE[command]}='{quoted}'"
+    return f"{BARE[command]}={_quoted(word)}"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 if __name__ == "__main__":

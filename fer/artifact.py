@@ -206,6 +206,14 @@ def contract(spec: DataSpec) -> dict[str, Any]:
     }
 
 
+def deployed(passport: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's contract with what its dataset did to a face before: the crop's margin, the mesh's shape."""
+    given, data = passport["contract"]["input"], passport["config"]["dataset"]
+    if given["kind"] == "landmarks":
+        return {**passport["contract"], "landmarks": data.get("shape", {})}
+    return {**passport["contract"], "input": {**given, "crop_margin": float(data.get("margin", 0.0))}}
+
+
 def fingerprint(samples: Samples) -> str:
     """Return a hash of all pixels and targets of a split, in order."""
     digest = hashlib.blake2b(digest_size=16)

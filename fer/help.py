@@ -16,6 +16,10 @@ EXAMPLES = {
         "python -m fer capture source=clip.mp4 label=smile display=false output=faces.csv",
     ),
     "extract": ("python -m fer extract dataset=fer2013 output=data/fer2013_mesh.csv workers=4",),
+    "predict": (
+        "python -m fer predict source=photo.jpg run=latest",
+        "python -m fer predict source=clip.mp4 model=face.tflite output=seen",
+    ),
     "prepare": ("python -m fer prepare dataset=fer2013",),
     "noise": ("python -m fer noise runs=multirun/<date>/<time>",),
     "audit": ("python -m fer audit dataset=fer2013",),

@@ -37,6 +37,7 @@ class Video:
         name: "camera 0", or the file's name.
         camera: it is one.
         fps: frames a second as the file or the driver says; 30 where it says nothing.
+        frames: how many a file says it has; 0 for a camera, or where it says nothing.
     """
 
     def __init__(self, source: str) -> None:
@@ -63,6 +64,7 @@ class Video:
             self.close()
             raise DataError(self._unreadable())
         self.fps = float(self._capture.get(cv2.CAP_PROP_FPS)) or 30.0
+        self.frames = 0 if self.camera else max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames.

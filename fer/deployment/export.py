@@ -124,7 +124,7 @@ def contract(run: ExportRun, passport: Mapping[str, Any], name: str, exporter: E
     target = passport["contract"]["output"]["target"]
     return {
         "task": "classification" if target == "classes" else "landmarks",
-        **passport["contract"],
+        **artifact.deployed(passport),
         "normalisation": "none outside the network: it takes values as the input's range says and scales them itself",
         **_landmarks(passport),
         "run": {
@@ -144,9 +144,7 @@ def _landmarks(passport: Mapping[str, Any]) -> dict[str, Any]:
     """Return which points of a face mesh a network takes, and how they are laid straight; nothing for images."""
     if passport["contract"]["input"]["kind"] != "landmarks":
         return {}
-    shape = passport["config"]["dataset"].get("shape", {})
     return {
-        "landmarks": shape,
         "normalisation": "points as `landmarks` says: subset of the face mesh, centred, scaled, rotated",
     }
 

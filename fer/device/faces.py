@@ -35,8 +35,8 @@ def detector(kind: str, width: int = 0) -> Detector:
     """Return what finds faces.
 
     Args:
-        kind: "whole" (the frame is a face), "haar" (OpenCV's own cascade, Viola & Jones 2001), or the path of
-            YuNet's .onnx file (Wu et al. 2023).
+        kind: "whole" (the frame is a face), "haar" (OpenCV's own cascade, Viola & Jones 2001), the path of a cascade's
+            .xml file, or of YuNet's .onnx file (Wu et al. 2023).
         width: search a copy of the frame of so many pixels: half the width costs a quarter of the time and the small
             faces; 0 searches the frame itself.
 
@@ -45,7 +45,7 @@ def detector(kind: str, width: int = 0) -> Detector:
     """
     if kind == "whole":
         return lambda frame: [Box(0, 0, frame.shape[1], frame.shape[0])]
-    detect = _haar() if kind == "haar" else _yunet(Path(kind))
+    detect = _haar(kind) if kind == "haar" or kind.endswith(".xml") else _yunet(Path(kind))
     return _in_smaller(detect, width) if width else detect
 
 
@@ -81,12 +81,15 @@ def _in_smaller(detect: Detector, width: int) -> Detector:
     return smaller
 
 
-def _haar() -> Detector:
+def _haar(kind: str) -> Detector:
     import cv2
 
-    file = Path(cv2.__file__).parent / "data/haarcascade_frontalface_default.xml"
+    own = Path(cv2.__file__).parent / "data/haarcascade_frontalface_default.xml"
+    file = own if kind == "haar" else Path(kind)
     cascade = cv2.CascadeClassifier(str(file)) if file.exists() else None
     if cascade is None or cascade.empty():
+        if kind != "haar":
+            raise ModelError(f"{kind}: expected a cascade of OpenCV (.xml), which it is not or which is not there")
         raise ModelError(
             f"--faces haar: OpenCV {cv2.__version__} comes without {file.name}; "
             "pip install 'opencv-python-headless<5', or give YuNet's file: --faces face_detection_yunet.onnx"
