@@ -38,9 +38,9 @@ class KerasNetwork:
             RunError: the run is unfinished or damaged.
         """
         self.name, self.contract = folder.path.name, artifact.deployed(folder.passport())
-        import keras
+        from fer.nn.weights import load_network
 
-        self._network = keras.models.load_model(folder.model, compile=False)
+        self._network = load_network(folder.model)
 
     def __call__(self, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """Answer (see Network). Batches are filled up to powers of two, since each new size is compiled anew."""

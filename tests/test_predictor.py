@@ -225,3 +225,10 @@ def test_a_crop_repeats_the_edge_outside_the_picture():
     pixels, corner = cut(picture, Box(-2, 0, 10, 10), "facemesh", "classes", 0.0)
     assert (pixels.shape, corner.tolist()) == ((11, 11, 3), [-2, -1])
     assert pixels[0, 0, 0] == pixels[1, 2, 0] == 0 and pixels[-1, 5, 0] == picture[9, 3, 0]
+
+
+def test_a_cascade_that_is_none_is_answered_in_one_line(exported, tmp_path):
+    with pytest.raises(ModelError) as error:
+        Predictor.load(exported / "export/fp32.tflite", detector="haar", detector_file=str(tmp_path / "gone.xml"))
+    text = f"{tmp_path}/gone.xml: expected a cascade of OpenCV (.xml), which it is not or which is not there"
+    assert str(error.value) == text
