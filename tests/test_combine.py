@@ -17,10 +17,11 @@ TINY = (
 )
 
 
-@pytest.fixture
-def runs(smoke):
-    def train(seed, *overrides):
-        run = smoke(*TINY, f"seed={seed}", *overrides, folder=f"{seed}")
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    def train(seed):
+        settings = ("experiment=smoke", "augmentation=none", "training.progress=none", f"seed={seed}")
+        run = replace(compose("train", *settings, *TINY), folder=str(tmp_path_factory.mktemp("runs") / "run"))
         run.runtime.apply(run.seed)
         return training.train(run).folder
 

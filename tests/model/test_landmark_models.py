@@ -42,6 +42,7 @@ def test_the_mixer_sees_which_point_is_which():
     assert np.abs(answers[0] - answers[1]).max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["landmark_cnn", "landmark_mixer"])
 def test_it_learns_drawn_expressions_from_their_points(name, smoke):
     from fer.training import train
