@@ -1,11 +1,14 @@
 """Weights from files."""
 
+import logging
 import warnings
 from pathlib import Path
 
 import keras
 
 from fer.errors import ConfigError
+
+log = logging.getLogger(__name__)
 
 
 def load_network(path: Path) -> keras.Model:
@@ -17,6 +20,8 @@ def load_network(path: Path) -> keras.Model:
 
 def load_weights(network: keras.Model, path: str, part: str | None = None) -> None:
     """Put the weights of a .keras or .h5 file into a network of the same architecture.
+
+    Where a .keras file has another number of classes or points, all but its last layer is taken, and a line says so.
 
     Args:
         network: the network to fill.
@@ -46,7 +51,18 @@ def load_weights(network: keras.Model, path: str, part: str | None = None) -> No
 def _copy(source: keras.Model, network: keras.Model) -> None:
     if len(source.weights) != len(network.weights):
         raise ValueError(f"expected {len(network.weights)} arrays, got {len(source.weights)}")
-    for theirs, ours in zip(source.weights, network.weights, strict=True):
+    taken = list(zip(source.weights, network.weights, strict=True))
+    head, body = [[pair for pair in taken if _last(pair[1]) is last] for last in (True, False)]
+    if any(theirs.shape != ours.shape for theirs, ours in head):
+        sizes = [each.shape[-1] for each in head[0]]
+        log.info("the outputs begin anew: the file has %d of them, this dataset wants %d", *sizes)
+        taken = body
+    for theirs, ours in taken:
         if theirs.shape != ours.shape:
             raise ValueError(f"expected {ours.path} of shape {tuple(ours.shape)}, got {tuple(theirs.shape)}")
-    network.set_weights(source.get_weights())
+    for theirs, ours in taken:
+        ours.assign(theirs)
+
+
+def _last(variable: keras.Variable) -> bool:
+    return "outputs" in variable.path.split("/")

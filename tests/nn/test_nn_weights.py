@@ -46,6 +46,22 @@ def test_a_part_is_taken_where_there_is_one(tmp_path):
     assert not same(trunk, target), "a file without that part is taken whole"
 
 
+def test_the_outputs_begin_anew_for_other_classes(tmp_path, caplog):
+    source, target = (
+        keras.Sequential(
+            [keras.Input((4,)), keras.layers.Dense(3, name="hidden"), keras.layers.Dense(classes, name="outputs")]
+        )
+        for classes in (7, 8)
+    )
+    source.save(tmp_path / "model.keras")
+    before = target.layers[1].get_weights()
+    with caplog.at_level("INFO"):
+        load_weights(target, str(tmp_path / "model.keras"))
+    assert all(map(np.array_equal, source.layers[0].get_weights(), target.layers[0].get_weights()))
+    assert all(map(np.array_equal, before, target.layers[1].get_weights()))
+    assert caplog.messages == ["the outputs begin anew: the file has 7 of them, this dataset wants 8"]
+
+
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
