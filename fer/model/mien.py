@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class Mien(Model):
-    """Residual blocks of two plain 3x3 convolutions (He et al. 2016, arXiv:1512.03385), for 48x48 to 112x112 grey faces.
+    """Residual blocks of two plain 3x3 convolutions (He et al. 2016, arXiv:1512.03385), for grey faces of 48 to 112 px.
 
     A first convolution halves the image; the first block of each later stage halves it again. Plain convolutions, not
     depthwise ones: on small maps these train several times faster on a CPU, and run as fast (docs/zoo.md). ReLU6 keeps
@@ -43,7 +43,9 @@ class Mien(Model):
             if min(getattr(self, field), default=0) < 1:
                 raise ConfigError(f"{field}: expected one or more values of 1 or more, got {getattr(self, field)}")
         if len(self.filters) != len(self.blocks):
-            raise ConfigError(f"blocks: expected one for each of the {len(self.filters)} filters, got {len(self.blocks)}")
+            raise ConfigError(
+                f"blocks: expected one for each of the {len(self.filters)} filters, got {len(self.blocks)}"
+            )
 
     def build(self, spec: DataSpec) -> keras.Model:
         """Build the network for images of `spec.shape`."""
