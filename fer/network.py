@@ -9,6 +9,9 @@ import numpy as np
 from fer import artifact
 from fer.errors import ModelError, RunError
 
+SHIPPED = Path(__file__).resolve().parents[1] / "models" / "mien.tflite"
+"""The network that comes with the repository (see docs/zoo.md)."""
+
 BATCH = 64
 """Faces at most in one call of a Keras network."""
 
@@ -75,12 +78,14 @@ class TfliteNetwork:
         return np.stack([self._model.runner(each).ravel() for each in inputs])
 
 
-def open_network(path: str) -> Network:
-    """Open a run folder, "latest", or a .tflite file.
+def open_network(path: str | None) -> Network:
+    """Open a run folder, "latest", or a .tflite file; None for the one that comes with the repository.
 
     Raises:
         FerError: it is none, or damaged.
     """
+    if path is None:
+        return TfliteNetwork(SHIPPED)
     if path.endswith(".tflite"):
         return TfliteNetwork(Path(path).expanduser())
     if Path(path).is_file():

@@ -74,7 +74,7 @@ class Predictor:
     @classmethod
     def load(
         cls,
-        path: str | Path,
+        path: str | Path | None = None,
         *,
         detector: str = "facemesh",
         detector_file: str | None = None,
@@ -84,7 +84,7 @@ class Predictor:
         """Open a run folder, "latest", or a .tflite file.
 
         Args:
-            path: of it.
+            path: of it; None for the network that comes with the repository.
             detector: "facemesh"; "haar" or "yunet" of OpenCV; or "none", for images that are face crops.
             detector_file: YuNet's .onnx file, or another cascade's .xml.
             mesh: settings of the face mesh; None for those of conf/mesh/facemesh.yaml, with up to 50 faces.
@@ -98,7 +98,7 @@ class Predictor:
 
             mesh = compose("predict").mesh
         assert mesh is not None
-        network = open_network(str(path))
+        network = open_network(None if path is None else str(path))
         needs = network.contract["input"]["kind"] == "landmarks"
         return cls(network, Finder(detector, detector_file, mesh, needs_mesh=needs), margin)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def predict(run: PredictRun) -> None:
     """Predict, and print what was seen and where it is written."""
-    if not run.file:
+    if run.run and not run.file:
         run.runtime.apply(seed=0)
     from fer.predict import predict as work
     from fer.predictor import Predictor

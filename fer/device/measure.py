@@ -54,13 +54,13 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "fast": options.fast,
         "bytes": options.model.stat().st_size,
         "load_ms": 1000 * loaded,
-        "cold_start_ms": _since_process_started(),
+        "cold_start_ms": since_process_started(),
         **_times(lambda: model.runner(given), options.repeats),
     }
     if options.frame is not None:
         [(_, _, frame)] = frames(options.frame)
         found["whole_way"] = _whole_way(model, frame, options)
-    return {**found, "peak_mb": _peak()}
+    return {**found, "peak_mb": peak()}
 
 
 def _whole_way(model: Model, frame: np.ndarray, options: argparse.Namespace) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def _times(work: Callable[[], Any], repeats: int) -> dict[str, float]:
     return {"p50_ms": 1000 * float(p50), "p95_ms": 1000 * float(p95), "per_second": len(times) / sum(times)}
 
 
-def _since_process_started() -> float | None:
+def since_process_started() -> float | None:
     """Return milliseconds since the process started; None where the system does not say."""
     import os
 
@@ -110,7 +110,8 @@ def _since_process_started() -> float | None:
     return 1000 * (uptime - ticks / os.sysconf("SC_CLK_TCK"))
 
 
-def _peak() -> float:
+def peak() -> float:
+    """Return the most memory that this process has had, in MB."""
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)

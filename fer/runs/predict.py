@@ -14,7 +14,7 @@ class PredictRun:
     Attributes:
         source: an image, a folder (searched through), a glob in quotes, a video, or the number of a camera.
         run: a run folder, or "latest".
-        file: a .tflite in place of a run, as `model=<file>`; null for none.
+        file: a .tflite in place of a run, as `model=<file>`; null for both is the one that comes with the repository.
         detector: "facemesh"; "haar" or "yunet" of OpenCV; "none": each image is a face crop.
         detector_file: YuNet's .onnx file, or another cascade's .xml; null for none.
         mesh: the face mesh.
@@ -31,7 +31,7 @@ class PredictRun:
     """
 
     source: str
-    run: str
+    run: str | None
     file: str | None
     detector: str
     detector_file: str | None
