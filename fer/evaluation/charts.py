@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
@@ -87,25 +88,34 @@ def subgroups(path: Path, found: Sequence[Mapping[str, Any]]) -> Path:
 
 
 def robustness(path: Path, found: Mapping[str, Any]) -> Path:
-    """Draw the accuracy under each corruption against its severity.
+    """Draw accuracy and mean confidence under each corruption against its severity.
 
     Args:
         path: the PNG to write.
-        found: "clean" accuracy, and "corruptions": name -> five accuracies (see fer.evaluation.robustness).
+        found: as fer.evaluation.robustness gives it.
     """
     figure = Figure(figsize=(WIDTH, 3.4), layout="constrained")
-    axes = figure.add_subplot()
+    left, right = figure.subplots(1, 2, sharey=True)
+    sure = found["confidence"]
+    _severities(left, found["clean"], found["corruptions"])
+    _severities(right, sure["clean"], sure["corruptions"])
+    right.axhline(sure["scrambled"], color=QUIET, linewidth=1, linestyle=(0, (4, 3)))
+    right.annotate("scrambled: no face", (0, sure["scrambled"]), (0, 3), textcoords="offset points", fontsize=8)
+    left.set_ylim(bottom=0)
+    _title(left, f"Accuracy under corruption ({found['samples']:,} images)")
+    _title(right, "Mean confidence")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=8)
+    return _save(figure, path)
+
+
+def _severities(axes: Axes, clean: float, corruptions: Mapping[str, Sequence[float]]) -> None:
     colours = [BLUE, ORANGE, GREEN, RED, SKY, INK, QUIET]
-    for (name, scores), colour in zip(found["corruptions"].items(), colours, strict=False):
-        axes.plot(range(6), [found["clean"], *scores], "o-", color=colour, markersize=3, linewidth=1.5, label=name)
+    for (name, values), colour in zip(corruptions.items(), colours, strict=False):
+        axes.plot(range(6), [clean, *values], "o-", color=colour, markersize=3, linewidth=1.5, label=name)
     axes.set_xticks(range(6), ["none", *map(str, range(1, 6))])
     axes.set_xlabel("severity")
-    axes.set_ylim(bottom=0)
     axes.yaxis.set_major_formatter(PercentFormatter(1))
-    _title(axes, f"Accuracy under corruption ({found['samples']:,} images)")
     _quiet(axes, grid="y")
-    figure.legend(loc="outside right center", frameon=False, fontsize=8)
-    return _save(figure, path)
 
 
 def explanations(

@@ -1,4 +1,4 @@
-"""Accuracy when images get worse: seven corruptions at five severities."""
+"""Accuracy and confidence when images get worse: seven corruptions at five severities, mirrored, and no face at all."""
 
 import io
 from collections.abc import Callable, Mapping
@@ -27,7 +27,7 @@ idea is that of Hendrycks & Dietterich (2019, arXiv:1903.12261), the values suit
 def judge(
     predict: Callable[[np.ndarray], np.ndarray], samples: Samples, labels: np.ndarray, count: int, *, seed: int = 0
 ) -> dict[str, Any]:
-    """Return the accuracy on some images, as they are and under each corruption.
+    """Return accuracy and mean confidence on some images, as they are and under each corruption.
 
     Args:
         predict: uint8 (n, height, width, channels) -> probabilities (n, classes).
@@ -37,23 +37,47 @@ def judge(
         seed: of the drawing and of the corruptions.
 
     Returns:
-        samples, clean (accuracy) and corruptions (name -> five accuracies).
+        samples, clean (accuracy), corruptions (name -> five accuracies), mirrored (accuracy), and confidence: the mean
+        for clean, mirrored, scrambled (the image's sixteen parts in another order) and corruptions (name -> five).
     """
     random = np.random.default_rng(seed)
     chosen = np.sort(random.permutation(len(samples))[:count])
     images, truth = samples.inputs(chosen), labels[chosen]
 
-    def accuracy(shown: np.ndarray) -> float:
-        return float((predict(shown).argmax(axis=1) == truth).mean())
+    def both(shown: np.ndarray) -> tuple[float, float]:
+        answers = predict(shown)
+        return float((answers.argmax(axis=1) == truth).mean()), float(answers.max(axis=1).mean())
 
+    found = {
+        name: [both(corrupted(images, name, strength, random)) for strength in strengths]
+        for name, strengths in SEVERITIES.items()
+    }
+    clean, mirrored = both(images), both(images[:, :, ::-1])
+    corruptions, confidences = ({name: [each[i] for each in pairs] for name, pairs in found.items()} for i in (0, 1))
     return {
         "samples": len(chosen),
-        "clean": accuracy(images),
-        "corruptions": {
-            name: [accuracy(corrupted(images, name, strength, random)) for strength in strengths]
-            for name, strengths in SEVERITIES.items()
+        "clean": clean[0],
+        "mirrored": mirrored[0],
+        "corruptions": corruptions,
+        "confidence": {
+            "clean": clean[1],
+            "mirrored": mirrored[1],
+            "scrambled": both(scrambled(images, random))[1],
+            "corruptions": confidences,
         },
     }
+
+
+def scrambled(images: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Return images whose sixteen parts are in another order: the grey values of a face, and no face."""
+    height, width = (side // 4 for side in images.shape[1:3])
+    tiles = [(row * height, column * width) for row in range(4) for column in range(4)]
+    changed = images.copy()
+    for image, whole in zip(changed, images, strict=True):
+        for (top, left), there in zip(tiles, random.permutation(len(tiles)), strict=True):
+            y, x = tiles[there]
+            image[top : top + height, left : left + width] = whole[y : y + height, x : x + width]
+    return changed
 
 
 def corrupted(images: np.ndarray, name: str, strength: float, random: np.random.Generator) -> np.ndarray:

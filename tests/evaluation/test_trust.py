@@ -175,6 +175,31 @@ class TestRobustness:
         assert found["corruptions"]["jpeg"][0] == 1.0
         assert found["corruptions"]["brightness"][-1] < 0.5
         assert found == robustness.judge(predict, split, split.targets, 30)
+        assert found["mirrored"] == 1.0, "mirroring keeps the brightness"
+
+    def test_confidence_beside_accuracy(self):
+        split = Samples(
+            source=np.full((8, 8, 8, 1), 200, np.uint8), rows=np.arange(8), targets=np.zeros(8, int), names=[]
+        )
+
+        def predict(images):
+            sure = 0.5 + images.mean(axis=(1, 2, 3)) / 510
+            return np.stack([sure, 1 - sure], axis=1)
+
+        found = robustness.judge(predict, split, split.targets, 8)["confidence"]
+        assert found["clean"] == found["mirrored"] == found["scrambled"] == pytest.approx(0.5 + 200 / 510)
+        assert found["corruptions"]["brightness"] == pytest.approx(
+            [0.5 + int(200 * share) / 510 for share in robustness.SEVERITIES["brightness"]], abs=1e-3
+        )
+
+    def test_scrambled_images_keep_their_parts_and_lose_their_order(self):
+        image = np.arange(64, dtype=np.uint8).reshape(1, 8, 8, 1)
+        changed = robustness.scrambled(image, np.random.default_rng(0))
+        assert sorted(changed.ravel()) == list(range(64))
+        assert np.any(changed != image)
+        assert {tuple(changed[0, y : y + 2, x : x + 2].ravel()) for y in range(0, 8, 2) for x in range(0, 8, 2)} == {
+            tuple(image[0, y : y + 2, x : x + 2].ravel()) for y in range(0, 8, 2) for x in range(0, 8, 2)
+        }
 
 
 class TestCard:
