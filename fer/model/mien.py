@@ -18,9 +18,9 @@ class Mien(Model):
     """Residual blocks of two plain 3x3 convolutions (He et al. 2016, arXiv:1512.03385), for grey faces of 48 to 112 px.
 
     A first convolution halves the image; the first block of each later stage halves it again. Plain convolutions, not
-    depthwise ones: on small maps these train several times faster on a CPU, and run as fast (docs/zoo.md). ReLU6 keeps
-    the ranges that int8 has to cover small, and every operation is one that the Edge TPU has. Images of another size or
-    in colour are made to fit; pixels become [-1, 1].
+    depthwise ones: on small maps they train faster on a CPU (docs/zoo.md). ReLU6 keeps small the ranges that int8 has
+    to cover, and every operation is one that the Edge TPU has. Images of another size or in colour are made to fit;
+    pixels become [-1, 1].
 
     Attributes:
         input_size: side of the images that the first convolution sees, in pixels.
