@@ -46,7 +46,7 @@ def test_every_choice_composes_and_loads(group, choice):
         **{("loss", loss): ["dataset.target=points"] for loss in ("mse", "wing", "adaptive_wing", "smooth_l1")},
         ("dataset", "ibug300w"): ["loss=wing"],
         ("dataset", "facemesh_csv"): ["model=landmark_cnn", "augmentation=landmarks"],
-        **{("model", model): [*ON_POINTS, "augmentation=landmarks"] for model in ("landmark_cnn", "landmark_mixer")},
+        **{("model", f"landmark_{name}"): [*ON_POINTS, "augmentation=landmarks"] for name in ("cnn", "mixer", "mlp")},
         ("augmentation", "landmarks"): [*ON_POINTS, "model=landmark_cnn"],
         ("dataset", "image_folder"): ["model.weights=none"],
     }

@@ -42,8 +42,17 @@ def test_the_mixer_sees_which_point_is_which():
     assert np.abs(answers[0] - answers[1]).max() > 1e-3
 
 
+def test_the_mlp_takes_out_the_mean_of_each_coordinate():
+    network = recipe("landmark_mlp").build(SPEC)
+    faces = np.random.default_rng(0).normal(3, 2, (512, 72, 3)).astype(np.float32)
+    scaled = keras.ops.convert_to_numpy(network.get_layer("scale")(faces.reshape(512, -1), training=True))
+    np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=1e-3)
+    np.testing.assert_allclose(scaled.std(axis=0), 1, atol=1e-2)
+    assert [layer.units for layer in network.layers if isinstance(layer, keras.layers.Dense)] == [512, 512, 4]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["landmark_cnn", "landmark_mixer"])
+@pytest.mark.parametrize("name", ["landmark_cnn", "landmark_mixer", "landmark_mlp"])
 def test_it_learns_drawn_expressions_from_their_points(name, smoke):
     from fer.training import train
 
@@ -67,6 +76,8 @@ def test_it_learns_drawn_expressions_from_their_points(name, smoke):
         ),
         ("landmark_mixer", "model.blocks=0", "model.blocks: expected 1 or more, got 0"),
         ("landmark_mixer", "model.dropout=1", "model.dropout: expected a value from 0 to 0.99, got 1.0"),
+        ("landmark_mlp", "model.units=[]", "model.units: expected one or more values of 1 or more, got []"),
+        ("landmark_mlp", "model.dropout=1", "model.dropout: expected a value from 0 to 0.99, got 1.0"),
     ],
 )
 def test_values_out_of_range(name, change, text):
