@@ -29,9 +29,9 @@ def run() -> None:
 
 
 def _listed(word: str) -> str:
-    """Turn `runs=a,b` into a list; Hydra would take it for a sweep."""
+    """Turn `runs=a,b` and `models=a,b` into lists; Hydra would take them for a sweep."""
     key, _, value = word.partition("=")
-    return f"runs=[{value}]" if key == "runs" and not value.startswith("[") else word
+    return f"{key}=[{value}]" if key in ("runs", "models") and not value.startswith("[") else word
 
 
 def _gathered(words: list[str]) -> list[str]:

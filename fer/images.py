@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -46,8 +46,8 @@ def image_files(folder: Path) -> Iterator[ImageFile]:
                 yield ImageFile(path, stat.st_size, stat.st_mtime_ns)
 
 
-def read_image(path: str, colour: bool) -> "Image.Image":
-    """Decode an image file to mode "RGB" or "L".
+def read_image(file: str | BinaryIO, colour: bool) -> "Image.Image":
+    """Decode an image file, by its path or opened, to mode "RGB" or "L".
 
     EXIF rotation is applied, transparent pixels show white, 16-bit grey is scaled to 8 bits.
 
@@ -56,7 +56,7 @@ def read_image(path: str, colour: bool) -> "Image.Image":
     """
     from PIL import Image, ImageOps
 
-    with Image.open(path) as opened:
+    with Image.open(file) as opened:
         image = ImageOps.exif_transpose(opened)
         if image.mode.startswith("I"):  # 16-bit grey: convert() would clip it at 255
             image = Image.fromarray((np.asarray(image).clip(0, 65535) / 257).round().astype(np.uint8))

@@ -32,7 +32,11 @@ class Network(Protocol):
 
 
 class KerasNetwork:
-    """The network of a finished run. The backend is the one that Keras has, or will choose."""
+    """The network of a finished run. The backend is the one that Keras has, or will choose.
+
+    Attributes:
+        model: the network as Keras has it.
+    """
 
     def __init__(self, folder: artifact.RunFolder) -> None:
         """Load it.
@@ -43,7 +47,7 @@ class KerasNetwork:
         self.name, self.contract = folder.path.name, artifact.deployed(folder.passport())
         from fer.nn.weights import load_network
 
-        self._network = load_network(folder.model)
+        self.model = load_network(folder.model)
 
     def __call__(self, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """Answer (see Network). Batches are filled up to powers of two, since each new size is compiled anew."""
@@ -52,7 +56,7 @@ class KerasNetwork:
             part = np.stack(inputs[start : start + BATCH])
             size = 1 << (len(part) - 1).bit_length()
             padded = np.concatenate([part, np.repeat(part[-1:], size - len(part), axis=0)])
-            parts.append(np.asarray(self._network.predict_on_batch(padded), np.float32)[: len(part)])
+            parts.append(np.asarray(self.model.predict_on_batch(padded), np.float32)[: len(part)])
         return np.concatenate(parts)
 
 

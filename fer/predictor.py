@@ -1,5 +1,6 @@
 """The Python API: a trained run or an exported file that is asked about images."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,8 +19,8 @@ from fer.network import Network, open_network
 LARGEST = 89_000_000
 """Pixels of an image at most: 267 MB when decoded. Pillow warns from a little more on."""
 
-Image = np.ndarray | str | Path
-"""uint8 (height, width, 3) RGB or (height, width) grey, or the path of an image file."""
+Image = np.ndarray | str | Path | bytes
+"""uint8 (height, width, 3) RGB or (height, width) grey, or the path or the content of an image file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +142,10 @@ class Predictor:
         places = iter(jobs)
         return [[self._prediction(next(outputs), each, *next(places)[1:]) for each in faces] for faces in found]
 
+    def inputs(self, image: np.ndarray, found: Sequence[Found]) -> list[np.ndarray]:
+        """Return what the network is given for each face of an image, uint8 (height, width, 3) in RGB."""
+        return [self._job(image, each)[0] for each in found]
+
     def _job(self, image: np.ndarray, found: Found) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
         """Return the network's input, and the corner and the size of the square that it shows."""
         if self.family == "landmarks":
@@ -179,38 +184,43 @@ class Predictor:
         self.close()
 
 
-def read(image: Any) -> np.ndarray:
+def read(image: Any, largest: int = LARGEST) -> np.ndarray:
     """Return an image as uint8 (height, width, 3), RGB: an array's own pixels, or a decoded file (the first picture).
 
     Raises:
-        DataError: the file is no image, damaged, or of more than LARGEST pixels.
+        DataError: the file is no image, damaged, or of more than `largest` pixels; nothing is decoded of such a one.
         ValueError: an array is of another shape or type.
     """
+    if isinstance(image, bytes):
+        return _decoded(io.BytesIO(image), "this picture", largest)
     if not isinstance(image, np.ndarray):
-        return _decoded(Path(image).expanduser())
+        file = Path(image).expanduser()
+        if not file.is_file():
+            raise DataError(f"{file}: no such file")
+        return _decoded(str(file), str(file), largest)
     if image.dtype != np.uint8 or image.ndim not in (2, 3) or not image.size or image.shape[2:] not in ((), (1,), (3,)):
         raise ValueError(f"expected a uint8 image (height, width, 3) in RGB, got {image.dtype} {image.shape}")
     return np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2) if image.size == np.prod(image.shape[:2]) else image
 
 
-def _decoded(file: Path) -> np.ndarray:
+def _decoded(file: str | io.BytesIO, name: str, largest: int) -> np.ndarray:
     from PIL import Image as Pillow
+    from PIL import UnidentifiedImageError
 
     from fer.images import read_image
 
-    if not file.is_file():
-        raise DataError(f"{file}: no such file")
     try:
         with Pillow.open(file) as opened:  # reads the header alone
             width, height = opened.size
-        if width * height > LARGEST:
+        if width * height > largest:
             raise DataError(
-                f"{file}: {width}x{height} pixels are too many (at most {LARGEST:,}); make it smaller first"
+                f"{name}: {width}x{height} pixels are too many (at most {largest:,}); make it smaller first"
             )
-        return np.asarray(read_image(str(file), colour=True))
+        return np.asarray(read_image(file, colour=True))
     except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
-        raise DataError(f"{file}: more than {LARGEST:,} pixels; make it smaller first") from None
+        raise DataError(f"{name}: more than {largest:,} pixels; make it smaller first") from None
     except DataError:
         raise
     except Exception as error:  # Pillow raises many kinds for damaged files
-        raise DataError(f"{file}: cannot be read as an image ({error}); is it damaged?") from error
+        reason = "no known format" if isinstance(error, UnidentifiedImageError) else error
+        raise DataError(f"{name}: cannot be read as an image ({reason}); is it damaged?") from error

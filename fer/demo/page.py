@@ -1,0 +1,128 @@
+"""The page, laid out with Gradio, and how it is served."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fer.demo import show
+from fer.demo.gradio_library import gradio_module
+from fer.demo.guard import Guard
+from fer.demo.models import first
+from fer.demo.panel import Panel
+from fer.demo.pictures import SAMPLE, longest, opened, samples
+from fer.errors import ConfigError, FerError
+from fer.runs.demo import DemoRun
+
+HERE = Path(__file__).parent
+TITLE = "<h1>fer</h1><p>What a model sees in a face. An expression is not an inner state.</p>"
+ALONE = "none"
+"""The choice of no second model."""
+
+AT_ONCE = 4
+"""Pictures that are decoded at the same time; the models are asked one by one."""
+
+WAITING = 100
+"""Visitors that may wait; another one is told to try again."""
+
+Answering = Callable[[Any, Any, Any, Any, Any], str]
+"""A picture's text (or the camera's frame), two models, small faces, Grad-CAM -> HTML."""
+
+
+def answering(panel: Panel, run: DemoRun) -> Answering:
+    """Return what answers a visitor; what comes from a browser is checked here."""
+
+    def answer(picture: Any, model: Any, other: Any, small: Any, explain: Any) -> str:
+        names = [str(model)] + [str(other)] * (other not in (None, ALONE, model))
+        text = picture.get("url") if isinstance(picture, dict) else picture  # the camera's frame is Gradio's image
+        try:
+            pixels = opened(str(text or ""), megabytes=run.megabytes, megapixels=run.megapixels)
+            return show.answers(panel(pixels, names, small=bool(small), explain=bool(explain)))
+        except FerError as error:
+            return show.refused(str(error))
+
+    return answer
+
+
+def build(panel: Panel, run: DemoRun) -> Any:
+    """Lay out the page: gradio.Blocks.
+
+    Events hand over what the browser sent as it is (`preprocess=False`): Gradio would open files for it.
+    """
+    gr = gradio_module()
+    answer, names = answering(panel, run), list(panel.models)
+    with gr.Blocks(title="fer", analytics_enabled=False) as page:
+        gr.HTML(TITLE, elem_id="fer-title")
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=2, min_width=300):
+                with gr.Tab("Picture"):
+                    picker = gr.HTML(
+                        f"{SAMPLE}{next(iter(samples()))}",
+                        html_template=show.picker(samples(), run.megabytes),
+                        js_on_load=(HERE / "picker.js").read_text(encoding="utf-8"),
+                        elem_id="fer-picker",
+                        bytes=round(run.megabytes * 1e6),
+                    )
+                with gr.Tab("Camera"):
+                    camera = gr.Image(sources=["webcam"], streaming=True, show_label=False, elem_id="fer-camera")
+                model = gr.Dropdown(names, value=first(panel.models), label="Model", elem_id="fer-model")
+                other = gr.Dropdown([ALONE, *names], value=ALONE, label="Beside it", elem_id="fer-other")
+                small = gr.Checkbox(label="Small faces too (slower)", container=False, elem_id="fer-small")
+                explain = gr.Checkbox(label="Grad-CAM: what spoke for it", container=False, elem_id="fer-explain")
+                gr.HTML("<p>Pictures are answered in memory and kept nowhere.</p>", elem_id="fer-kept")
+            with gr.Column(scale=3, min_width=300):
+                shown = gr.HTML(elem_id="fer-shown", apply_default_css=False)
+        chosen = [model, other, small, explain]
+        event = {"outputs": shown, "preprocess": False, "show_progress": "minimal", "api_visibility": "private"}
+        gr.on(
+            [page.load, picker.submit, *(each.change for each in chosen)],
+            answer,
+            [picker, *chosen],
+            **event,
+            concurrency_limit=AT_ONCE,
+            trigger_mode="always_last",
+        )
+        camera.stream(answer, [camera, *chosen], **event, concurrency_limit=None, stream_every=0.2, time_limit=None)
+    page.queue(max_size=WAITING)
+    return page
+
+
+def serve(page: Any, run: DemoRun) -> None:
+    """Begin to serve the page; it ends with `page.close()`.
+
+    Raises:
+        ConfigError: the port is taken, or the host is no address of this machine.
+    """
+    gr = gradio_module()
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # Gradio asks its own page whether it is up
+    try:
+        page.launch(
+            server_name=run.host,
+            server_port=run.port,
+            share=False,
+            quiet=True,
+            prevent_thread_lock=True,
+            footer_links=[],
+            run_history=False,
+            enable_monitoring=False,
+            ssr_mode=False,
+            theme=_theme(gr),
+            css=(HERE / "style.css").read_text(encoding="utf-8"),
+            app_kwargs={"middleware": [(Guard, (), {"largest": longest(run.megabytes) + 10_000})]},
+        )
+    except OSError as error:
+        raise ConfigError(
+            f"port: cannot serve on {run.host}:{run.port}, which is taken or no address of this machine; "
+            "choose another one with port= or host="
+        ) from error
+
+
+def _theme(gr: Any) -> Any:
+    """Return a theme whose fonts are the machine's own: Gradio's are fetched."""
+    return gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["monospace"]).set(
+        block_title_background_fill="transparent",
+        block_title_padding="0",
+        block_title_text_color="*body_text_color",
+        body_text_color_subdued="*neutral_500",
+        body_text_color_subdued_dark="*neutral_400",
+    )
