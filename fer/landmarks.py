@@ -34,6 +34,9 @@ BLENDSHAPES: tuple[str, ...] = (
 # fmt: on
 """The 52 coefficients in the model's order; left and right are the person's own."""
 
+LONGEST = 30_000
+"""Pixels of a side that MediaPipe is given at most, without the border: from 32,767 on its OpenCV ends the process."""
+
 Mode = Literal["image", "video", "live"]
 
 
@@ -173,9 +176,11 @@ class FaceFinder:
         import cv2
 
         pixels, border = _rgb(image), self._settings.border
-        self._scale = max(1.0, self._settings.enlarge / min(image.shape[:2]))
-        if self._scale > 1:
-            pixels = cv2.resize(pixels, None, fx=self._scale, fy=self._scale, interpolation=cv2.INTER_CUBIC)
+        height, width = image.shape[:2]
+        self._scale = min(max(1.0, self._settings.enlarge / min(height, width)), LONGEST / max(height, width))
+        if self._scale != 1:
+            size = (max(1, round(width * self._scale)), max(1, round(height * self._scale)))
+            pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC)
         if border:
             pixels = cv2.copyMakeBorder(pixels, border, border, border, border, cv2.BORDER_CONSTANT)
         return self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=pixels)

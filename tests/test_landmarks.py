@@ -66,6 +66,18 @@ def test_small_images_are_enlarged_and_the_points_brought_back(face_mesh, drawn)
     assert distance(face, drawn[1] * 48 / 256) < 0.1
 
 
+@pytest.mark.parametrize("shape", [(1, 400, 3), (40_000, 2, 3)])
+def test_a_picture_longer_than_mediapipe_bears_is_answered(finder, shape):
+    assert finder.find(np.zeros(shape, np.uint8)) == []
+
+
+def test_a_face_in_a_long_picture_is_scaled_down_and_its_points_brought_back(face_mesh, drawn, monkeypatch):
+    monkeypatch.setattr("fer.landmarks.LONGEST", 200)
+    with face_mesh().open("image") as smaller, face_mesh(enlarge=0).open("image") as whole:
+        (one,), (other,) = smaller.find(drawn[0]), whole.find(drawn[0])
+    np.testing.assert_allclose(one.points[:, :2], other.points[:, :2], atol=5)
+
+
 def test_a_face_that_fills_the_image_is_found_with_a_border(face_mesh, drawn):
     left, top, right, bottom = (int(each) for each in (58, 48, 202, 192))
     face = drawn[0][top:bottom, left:right]

@@ -38,7 +38,7 @@ def _without_stubs() -> Iterator[None]:
             raise OSError("no stubs are needed")
         return getfile(thing)
 
-    inspect.getfile = own
+    inspect.getfile = own  # type: ignore[assignment]
     try:
         yield
     finally:

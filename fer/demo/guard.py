@@ -3,8 +3,9 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-Scope, Message = dict[str, Any], dict[str, Any]
-Receive, Send = Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 
 POLICY = "; ".join(
     (
@@ -25,10 +26,10 @@ class Guard:
         largest: bytes of a request at most.
     """
 
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], largest: int) -> None:
+    def __init__(self, app: Callable[[Message, Receive, Send], Awaitable[None]], largest: int) -> None:
         self._app, self._largest = app, largest
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)

@@ -16,11 +16,15 @@ from fer.runs.demo import DemoRun
 
 HERE = Path(__file__).parent
 TITLE = "<h1>fer</h1><p>What a model sees in a face. An expression is not an inner state.</p>"
+FILMED = '<p class="fer-note">What the camera sees is shown here while it records.</p>'
 ALONE = "none"
 """The choice of no second model."""
 
 AT_ONCE = 4
 """Pictures that are decoded at the same time; the models are asked one by one."""
+
+EVERY = 0.2
+"""Seconds from one frame of a camera to the next; where answers take longer, frames are left out."""
 
 WAITING = 100
 """Visitors that may wait; another one is told to try again."""
@@ -55,7 +59,7 @@ def build(panel: Panel, run: DemoRun) -> Any:
         gr.HTML(TITLE, elem_id="fer-title")
         with gr.Row(equal_height=False):
             with gr.Column(scale=2, min_width=300):
-                with gr.Tab("Picture"):
+                with gr.Tab("Picture") as still:
                     picker = gr.HTML(
                         f"{SAMPLE}{next(iter(samples()))}",
                         html_template=show.picker(samples(), run.megabytes),
@@ -63,7 +67,7 @@ def build(panel: Panel, run: DemoRun) -> Any:
                         elem_id="fer-picker",
                         bytes=round(run.megabytes * 1e6),
                     )
-                with gr.Tab("Camera"):
+                with gr.Tab("Camera") as live:
                     camera = gr.Image(sources=["webcam"], streaming=True, show_label=False, elem_id="fer-camera")
                 model = gr.Dropdown(names, value=first(panel.models), label="Model", elem_id="fer-model")
                 other = gr.Dropdown([ALONE, *names], value=ALONE, label="Beside it", elem_id="fer-other")
@@ -72,17 +76,31 @@ def build(panel: Panel, run: DemoRun) -> Any:
                 gr.HTML("<p>Pictures are answered in memory and kept nowhere.</p>", elem_id="fer-kept")
             with gr.Column(scale=3, min_width=300):
                 shown = gr.HTML(elem_id="fer-shown", apply_default_css=False)
+                filmed = gr.HTML(FILMED, elem_id="fer-filmed", apply_default_css=False)
+        still.select(js="() => document.body.classList.remove('fer-live')")
+        live.select(js="() => document.body.classList.add('fer-live')")
         chosen = [model, other, small, explain]
-        event = {"outputs": shown, "preprocess": False, "show_progress": "minimal", "api_visibility": "private"}
+        event = {"preprocess": False, "api_visibility": "private"}
         gr.on(
             [page.load, picker.submit, *(each.change for each in chosen)],
             answer,
             [picker, *chosen],
+            shown,
             **event,
+            show_progress="minimal",
             concurrency_limit=AT_ONCE,
             trigger_mode="always_last",
         )
-        camera.stream(answer, [camera, *chosen], **event, concurrency_limit=None, stream_every=0.2, time_limit=None)
+        camera.stream(
+            answer,
+            [camera, *chosen],
+            filmed,
+            **event,
+            show_progress="hidden",
+            concurrency_limit=None,
+            stream_every=EVERY,
+            time_limit=None,
+        )
     page.queue(max_size=WAITING)
     return page
 
@@ -94,7 +112,7 @@ def serve(page: Any, run: DemoRun) -> None:
         ConfigError: the port is taken, or the host is no address of this machine.
     """
     gr = gradio_module()
-    logging.getLogger("httpx2").setLevel(logging.WARNING)  # Gradio asks its own page whether it is up
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # Gradio asks its own page whether it is up
     try:
         page.launch(
             server_name=run.host,
