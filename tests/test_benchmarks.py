@@ -15,6 +15,7 @@ import pytest
         ("reading", 2),
         pytest.param("blocks", 3, marks=pytest.mark.slow),
         pytest.param("facemesh", 7, marks=pytest.mark.slow),
+        pytest.param("demo", 3, marks=pytest.mark.slow),
         pytest.param("coverage", 9, marks=pytest.mark.slow),
         pytest.param("search", 5, marks=pytest.mark.slow),
         pytest.param("memory", 3, marks=pytest.mark.slow),

@@ -160,12 +160,12 @@ def test_samples_are_answered(page):
 def test_the_camera_is_answered_while_it_records(page, folder):
     page.get_by_role("tab", name="Camera").click()
     page.get_by_text("Click to Access Webcam").click()
-    page.get_by_text("Record").click()
+    page.get_by_label("capture photo").click()
     page.wait_for_selector("#fer-filmed .fer-label")
     assert page.is_hidden("#fer-shown")
     size = page.eval_on_selector("#fer-filmed .fer-picture", "image => [image.naturalWidth, image.naturalHeight]")
     assert size == [640, 480]
-    page.get_by_text("Stop").click()
+    page.get_by_text("Stop", exact=True).click()
     page.get_by_role("tab", name="Picture").click()
     assert page.is_visible("#fer-shown") and page.is_hidden("#fer-filmed")
     assert files(folder) == []
@@ -179,6 +179,7 @@ def test_the_camera_is_answered_while_it_records(page, folder):
         ("large.jpg", b"0" * 1_000_001, "This file is larger than 1 MB; make it smaller first."),
         ("../../etc/<b>x</b>.png", b"", "this picture: cannot be read as an image (no known format); is it damaged?"),
     ],
+    ids=["text", "too large", "empty"],
 )
 def test_a_bad_upload_is_answered_in_one_line(page, folder, photo, name, content, text):
     upload(page, {"name": name, "mimeType": "image/png", "buffer": content})
