@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -19,7 +18,7 @@ from fer.predictor import Prediction, Predictor
 from fer.runs.demo import DemoRun
 
 KEPT = 4
-"""Models that stay open; the one that was not asked for longest is closed for another."""
+"""Models that stay open; the one that was opened first is closed for another."""
 
 EXPLAINED = 6
 """Faces of a picture at most that are shown one by one."""
@@ -69,6 +68,8 @@ class Answer:
 class Panel:
     """Opens models when they are first asked, and asks one at a time: detectors and interpreters take one caller.
 
+    While a model is being opened, those that are open answer.
+
     Args:
         models: by name.
         run: the detector and the backend.
@@ -76,9 +77,9 @@ class Panel:
 
     def __init__(self, models: dict[str, Path], run: DemoRun) -> None:
         self.models, self._run = models, run
-        self._lock = Lock()
+        self._opening, self._asking = Lock(), Lock()
+        self._kept: dict[str, Predictor] = {}
         self._finders: dict[bool, Finder] = {}
-        self._opened = lru_cache(maxsize=KEPT)(self._open)
 
     def __call__(self, picture: np.ndarray, names: Sequence[str], *, small: bool, explain: bool) -> list[Answer]:
         """Ask models about the faces of a picture.
@@ -92,8 +93,8 @@ class Panel:
         Raises:
             FerError: a model or the detector cannot be used.
         """
-        with self._lock:
-            predictors = [self._opened(name) for name in names]
+        predictors = [self._opened(name) for name in names]
+        with self._asking:
             seen: dict[int, tuple[list[Found], float]] = {}
             for finder in {id(each.finder): each.finder for each in predictors}.values():
                 began = time.perf_counter()
@@ -110,18 +111,27 @@ class Panel:
         Raises:
             FerError: it cannot be used.
         """
-        self(np.full((64, 64, 3), 128, np.uint8), [name], small=False, explain=False)
+        self._opened(name)
 
     def close(self) -> None:
         """Free the detectors."""
-        with self._lock:
+        with self._asking:
             for finder in self._finders.values():
                 finder.close()
 
-    def _open(self, name: str) -> Predictor:
+    def _opened(self, name: str) -> Predictor:
         if name not in self.models:
             raise DataError(f"there is no model {name!r}; load the page again")
-        path = self.models[name]
+        kept = self._kept.get(name)
+        if kept is None:
+            with self._opening:
+                kept = self._kept.get(name) or self._open(self.models[name])  # another visitor may have opened it
+                self._kept[name] = kept
+                if len(self._kept) > KEPT:
+                    del self._kept[next(iter(self._kept))]
+        return kept
+
+    def _open(self, path: Path) -> Predictor:
         if path.suffix != ".tflite":
             self._run.runtime.apply(seed=0)
         network = _Timed(open_network(str(path)))
@@ -134,9 +144,11 @@ class Panel:
         if own not in self._finders:
             run = self._run
             try:
-                self._finders[own] = Finder(run.detector, run.detector_file, run.mesh, needs_mesh=own)
+                finder = Finder(run.detector, run.detector_file, run.mesh, needs_mesh=own)
             except ConfigError as error:
                 raise DataError(f"this model cannot be asked here: {error}") from error
+            finder(np.full((64, 64, 3), 128, np.uint8))  # MediaPipe may not be imported while TensorFlow is
+            self._finders[own] = finder
         return self._finders[own]
 
 

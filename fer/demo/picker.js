@@ -1,6 +1,11 @@
 // The picture goes from the browser into memory as a data URL: nothing is uploaded to a file.
 const drop = () => element.querySelector('.fer-drop');
-const send = (text) => { props.value = text; trigger('submit'); };
+const send = (text) => {
+  props.value = text;
+  trigger('submit');
+  // on a phone the answer stands below the choices
+  if (window.innerWidth < 700) document.querySelector('#fer-shown').scrollIntoView({ behavior: 'smooth' });
+};
 const say = (text) => { element.querySelector('.fer-said').textContent = text; };
 const take = (file) => {
   if (!file) return;

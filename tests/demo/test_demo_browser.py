@@ -194,6 +194,7 @@ def test_a_bad_upload_is_answered_in_one_line(page, folder, photo, name, content
 @pytest.mark.parametrize("page", [(375, 720)], indirect=True)
 def test_a_phone_shows_all_of_it(page, photo):
     upload(page, photo)
+    page.wait_for_function("document.querySelector('#fer-shown').getBoundingClientRect().top < window.innerHeight / 2")
     choose(page, "Beside it", "int8.tflite")
     page.wait_for_selector("#fer-shown .fer-answer:nth-child(2)")
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
