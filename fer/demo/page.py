@@ -58,7 +58,7 @@ def build(panel: Panel, run: DemoRun) -> Any:
     with gr.Blocks(title="fer", analytics_enabled=False) as page:
         gr.HTML(TITLE, elem_id="fer-title")
         with gr.Row(equal_height=False):
-            with gr.Column(scale=2, min_width=300):
+            with gr.Column(scale=1, min_width=300):
                 with gr.Tab("Picture") as still:
                     picker = gr.HTML(
                         f"{SAMPLE}{next(iter(samples()))}",
@@ -74,7 +74,7 @@ def build(panel: Panel, run: DemoRun) -> Any:
                 small = gr.Checkbox(label="Small faces too (slower)", container=False, elem_id="fer-small")
                 explain = gr.Checkbox(label="Grad-CAM: what spoke for it", container=False, elem_id="fer-explain")
                 gr.HTML("<p>Pictures are answered in memory and kept nowhere.</p>", elem_id="fer-kept")
-            with gr.Column(scale=3, min_width=300):
+            with gr.Column(scale=2, min_width=300):
                 shown = gr.HTML(elem_id="fer-shown", apply_default_css=False)
                 filmed = gr.HTML(FILMED, elem_id="fer-filmed", apply_default_css=False)
         still.select(js="() => document.body.classList.remove('fer-live')")
