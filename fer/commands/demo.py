@@ -2,11 +2,12 @@
 
 import ipaddress
 import logging
+import socket
 import threading
 from contextlib import suppress
 
 from fer.demo.models import find_models, first
-from fer.errors import FerError
+from fer.errors import ConfigError, FerError
 from fer.runs.demo import DemoRun
 
 log = logging.getLogger(__name__)
@@ -15,6 +16,7 @@ log = logging.getLogger(__name__)
 def demo(run: DemoRun) -> None:
     """Serve the page until Ctrl-C."""
     models = find_models(run.models)
+    _check_free(run.host, run.port)
     from fer.demo.page import build, serve
     from fer.demo.panel import Panel
 
@@ -31,6 +33,17 @@ def demo(run: DemoRun) -> None:
     finally:
         page.close(verbose=False)
         panel.close()
+
+
+def _check_free(host: str, port: int) -> None:
+    """Say that a port is taken before Gradio is loaded for nothing."""
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        reason = (error.strerror or str(error)).partition(" (")[0]  # Python adds the address
+        raise ConfigError(
+            f"port: cannot serve on {host}:{port} ({reason}); choose another one with port= or host="
+        ) from error
 
 
 def _loopback(host: str) -> bool:

@@ -11,7 +11,7 @@ from fer.demo.guard import Guard
 from fer.demo.models import first
 from fer.demo.panel import Panel
 from fer.demo.pictures import SAMPLE, longest, opened, samples
-from fer.errors import ConfigError, FerError
+from fer.errors import FerError
 from fer.runs.demo import DemoRun
 
 HERE = Path(__file__).parent
@@ -106,33 +106,23 @@ def build(panel: Panel, run: DemoRun) -> Any:
 
 
 def serve(page: Any, run: DemoRun) -> None:
-    """Begin to serve the page; it ends with `page.close()`.
-
-    Raises:
-        ConfigError: the port is taken, or the host is no address of this machine.
-    """
+    """Begin to serve the page; it ends with `page.close()`."""
     gr = gradio_module()
     logging.getLogger("httpx").setLevel(logging.WARNING)  # Gradio asks its own page whether it is up
-    try:
-        page.launch(
-            server_name=run.host,
-            server_port=run.port,
-            share=False,
-            quiet=True,
-            prevent_thread_lock=True,
-            footer_links=[],
-            run_history=False,
-            enable_monitoring=False,
-            ssr_mode=False,
-            theme=_theme(gr),
-            css=(HERE / "style.css").read_text(encoding="utf-8"),
-            app_kwargs={"middleware": [(Guard, (), {"largest": longest(run.megabytes) + 10_000})]},
-        )
-    except OSError as error:
-        raise ConfigError(
-            f"port: cannot serve on {run.host}:{run.port}, which is taken or no address of this machine; "
-            "choose another one with port= or host="
-        ) from error
+    page.launch(
+        server_name=run.host,
+        server_port=run.port,
+        share=False,
+        quiet=True,
+        prevent_thread_lock=True,
+        footer_links=[],
+        run_history=False,
+        enable_monitoring=False,
+        ssr_mode=False,
+        theme=_theme(gr),
+        css=(HERE / "style.css").read_text(encoding="utf-8"),
+        app_kwargs={"middleware": [(Guard, (), {"largest": longest(run.megabytes) + 10_000})]},
+    )
 
 
 def _theme(gr: Any) -> Any:
