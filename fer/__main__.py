@@ -22,16 +22,17 @@ def run() -> None:
         asked = "" if name in ("", "-h", "--help") else f"no such command: {name}{did_you_mean(name, COMMANDS)}\n"
         print(f"{asked}usage: python -m fer <{'|'.join(COMMANDS)}> [key=value ...]", file=sys.stderr)
         sys.exit(0 if name in ("-h", "--help") else 2)
-    sys.argv[1:] = [_listed(_named(name, word)) for word in sys.argv[2:]]
+    sys.argv[1:] = [_listed(name, _named(name, word)) for word in sys.argv[2:]]
     if name == "pipeline":
         sys.argv[1:] = _gathered(sys.argv[1:])
     main(name, getattr(importlib.import_module(f"fer.commands.{name}"), name))
 
 
-def _listed(word: str) -> str:
-    """Turn `runs=a,b` and `models=a,b` into lists; Hydra would take them for a sweep."""
+def _listed(command: str, word: str) -> str:
+    """Turn `runs=a,b` into a list, for a command that takes several; Hydra would take it for a sweep."""
     key, _, value = word.partition("=")
-    return f"{key}=[{value}]" if key in ("runs", "models") and not value.startswith("[") else word
+    several = RUNS[command].__annotations__.get(key) == list[str]
+    return f"{key}=[{value}]" if several and not value.startswith("[") else word
 
 
 def _gathered(words: list[str]) -> list[str]:

@@ -57,6 +57,13 @@ def test_the_commands_are_listed(command, words, text):
     assert (done.returncode, done.stderr) == (2, text + usage)
 
 
+def test_a_command_of_one_folder_takes_runs_as_it_is_and_others_as_a_list(command):
+    done = command("fer", "noise", "runs=nowhere")
+    assert (done.returncode, done.stderr) == (2, "error: run=nowhere: no such folder\n")
+    done = command("fer", "compare", "runs=nowhere,elsewhere")
+    assert (done.returncode, done.stderr) == (2, "error: runs=nowhere: no such folder\n")
+
+
 def test_the_whole_config_is_printed(command):
     done = command("train.py", "--cfg", "job", "model=mobilenetv2", "model.weights=none")
     assert done.returncode == 0
