@@ -136,7 +136,7 @@ def test_the_recipes_of_add_your_own_train(tmp_path):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "train.py", tmp_path)
     page = (ROOT / "docs/add-your-own.md").read_text()
-    files = re.findall(r'^```\w+ title="(.+)"\n(.*?)^```', page, re.MULTILINE | re.DOTALL)
+    files = re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```', page, re.MULTILINE | re.DOTALL)
     assert len(files) == 6
     for name, text in files:
         assert not (tmp_path / name).exists()
