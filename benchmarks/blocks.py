@@ -23,7 +23,10 @@ def main() -> None:
     rounds, steps = (1, 2) if parser.parse_args().smoke else (5, 10)
     compose("train").runtime.apply(seed=0)
     networks = {block.__name__: network(block) for block in (plain, depthwise, fused)}
-    spent = {name: [seconds(each, steps) for _ in range(rounds)] for name, each in networks.items()}
+    spent: dict[str, list[float]] = {name: [] for name in networks}
+    for _ in range(rounds):  # in turns, so that what else the machine does weighs on all
+        for name, each in networks.items():
+            spent[name].append(seconds(each, steps))
     first = np.median(spent["plain"])
     show(
         ["ratio", "block", "images/s", "million parameters", "million multiplications"],
