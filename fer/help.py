@@ -17,9 +17,10 @@ EXAMPLES = {
     ),
     "extract": ("python -m fer extract dataset=fer2013 output=data/fer2013_mesh.csv workers=4",),
     "predict": (
-        "python -m fer predict source=photo.jpg run=latest",
+        "python -m fer predict source=photo.jpg",
         "python -m fer predict source=clip.mp4 model=face.tflite output=seen",
     ),
+    "demo": ("python -m fer demo", "python -m fer demo models=face.tflite port=8000"),
     "prepare": ("python -m fer prepare dataset=fer2013",),
     "noise": ("python -m fer noise runs=multirun/<date>/<time>",),
     "audit": ("python -m fer audit dataset=fer2013",),
