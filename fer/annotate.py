@@ -53,8 +53,8 @@ def _enlarged(image: np.ndarray) -> np.ndarray:
 
 def _corners(face: Prediction, scale: float) -> tuple[int, int, int, int]:
     box = face.box
-    edges = (box.x, box.y, box.x + box.width - 1, box.y + box.height - 1)
-    return tuple(round(edge * scale) for edge in edges)  # type: ignore[return-value]
+    right, bottom = box.x + box.width - 1, box.y + box.height - 1
+    return round(box.x * scale), round(box.y * scale), round(right * scale), round(bottom * scale)
 
 
 def _title(picture: np.ndarray, text: str, left: int, top: int, size: float) -> None:

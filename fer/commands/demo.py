@@ -5,10 +5,14 @@ import logging
 import socket
 import threading
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from fer.demo.models import find_models, first
 from fer.errors import ConfigError, FerError
 from fer.runs.demo import DemoRun
+
+if TYPE_CHECKING:
+    from fer.demo.panel import Panel
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +57,9 @@ def _loopback(host: str) -> bool:
         return False
 
 
-def _warm(panel: object, name: str) -> None:
+def _warm(panel: "Panel", name: str) -> None:
     """Open the first model while the page is being looked at; what is wrong with it, its answer says too."""
     try:
-        panel.warm(name)  # type: ignore[attr-defined]
+        panel.warm(name)
     except FerError as error:
         log.warning("%s", error)

@@ -18,9 +18,14 @@ def predict(run: PredictRun) -> None:
     from fer.predict import predict as work
     from fer.predictor import Predictor
 
-    options = {"detector": run.detector, "detector_file": run.detector_file, "mesh": run.mesh, "margin": run.margin}
     output = Path(run.output or f"outputs/predict/{datetime.now():%Y-%m-%d/%H-%M-%S}").expanduser()
-    with Predictor.load(run.file or run.run, **options) as predictor:  # type: ignore[arg-type]
+    with Predictor.load(
+        run.file or run.run,
+        detector=run.detector,
+        detector_file=run.detector_file,
+        mesh=run.mesh,
+        margin=run.margin,
+    ) as predictor:
         done = work(run, predictor, output)
     print(_said(done))
     print(_timed(done))

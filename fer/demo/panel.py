@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import cv2
 import numpy as np
@@ -215,7 +214,8 @@ def _heat(
     predictor: Predictor, picture: np.ndarray, shown: Sequence[tuple[Found, Prediction]]
 ) -> tuple[list[np.ndarray | None], str]:
     """Return Grad-CAM over what the network was given for each face, and why there is none."""
-    network: Any = predictor.network.inner  # type: ignore[attr-defined]
+    assert isinstance(predictor.network, _Timed)
+    network = predictor.network.inner
     if not isinstance(network, KerasNetwork) or predictor.family != "classes":
         return [None] * len(shown), "Grad-CAM needs a run whose network takes images and gives classes."
     from fer.evaluation.explain import grad_cam

@@ -116,9 +116,9 @@ def peak() -> float:
     """Return the most memory that this process has had, in MB."""
     import resource
 
-    with suppress(OSError, AttributeError):  # Linux; its ru_maxrss is that of whoever started this process, if larger
-        found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-        return int(found[1]) / 1000  # type: ignore[index]
+    with suppress(OSError):  # Linux; its ru_maxrss is that of whoever started this process, if larger
+        if found := re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text()):
+            return int(found[1]) / 1000
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
 
 
