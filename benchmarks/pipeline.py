@@ -97,12 +97,12 @@ def training(overrides: list[str], count: int, workers: int, repeats: int) -> di
     return in_turns({"ours": ours, "other": bare}, repeats)
 
 
-def augmented(shape: tuple[int, ...], count: int, repeats: int) -> dict[str, float]:
+def augmented(recipe: str, shape: tuple[int, ...], count: int, repeats: int) -> dict[str, float]:
     """Return the median seconds of an epoch of augmented images in several ways, without a model."""
     (images, targets), samples, task = noise(count, shape)
-    recipe = compose("train", "augmentation=light").augmentation
-    augment = recipe.build(task.spec)
-    chain = albumentations.Compose(recipe._transforms())
+    augmentation = compose("train", f"augmentation={recipe}").augmentation
+    augment = augmentation.build(task.spec)
+    chain = albumentations.Compose(augmentation._transforms())
 
     def ours(workers: int) -> Callable[[], float]:
         adapter = PyDatasetAdapter(Batches(samples, task, batch_size=BATCH, seed=0, augment=augment, workers=workers))
@@ -148,13 +148,18 @@ def training_rows(repeats: int, smoke: bool) -> Iterator[Row]:
 
 
 def augmentation_rows(repeats: int, smoke: bool) -> Iterator[Row]:
-    sizes = [((48, 48, 1), 3200), ((96, 96, 3), 1600)]
-    for shape, count in [((48, 48, 1), 2 * BATCH)] if smoke else sizes:
-        times = augmented(shape, count, repeats)
+    sizes = [
+        ("light", (48, 48, 1), 3200),
+        ("light", (96, 96, 3), 1600),
+        ("strong", (48, 48, 1), 1600),
+        ("strong", (224, 224, 3), 320),
+    ]
+    for recipe, shape, count in [("light", (48, 48, 1), 2 * BATCH)] if smoke else sizes:
+        times = augmented(recipe, shape, count, repeats)
         other = times.pop("other")
         for way, seconds in times.items():
-            name = f"light, {'x'.join(map(str, shape))}, {way}"
-            yield name, seconds, other, count, "-" if way == LOOP else 1.5
+            name = f"{recipe}, {'x'.join(map(str, shape))}, {way}"
+            yield name, seconds, other, count, 1.5 if recipe == "light" and way != LOOP else "-"
 
 
 def main() -> None:

@@ -102,7 +102,7 @@ def test_the_same_command_twice_gives_the_same_numbers(command, tmp_path):
 @pytest.mark.slow
 def test_ctrl_c_keeps_the_best_epoch(tmp_path):
     run = start(tmp_path, "training.epochs=1000", "training.patience=0")
-    wait_for(run, tmp_path / "run/metrics.csv")
+    wait_for(run, tmp_path / "run", "metrics.csv")
     run.send_signal(signal.SIGINT)
     assert run.wait(timeout=120) == 0, (tmp_path / "terminal.log").read_text()
     passport = json.loads((tmp_path / "run/manifest.json").read_text())
@@ -116,7 +116,7 @@ def test_a_killed_run_goes_on_and_looks_unfinished_until_then(tmp_path):
     small = ("model.filters=[4]", "model.kernels=[3]", "model.units=[8]")
     settings = (*small, "training.epochs=40", "training.patience=0", "augmentation=light", "dataset.train=512")
     killed = start(tmp_path, *settings)
-    wait_for(killed, tmp_path / "run/metrics.csv")
+    wait_for(killed, tmp_path / "run/checkpoint", "last-*.npz")  # a thread writes it, later than metrics.csv
     killed.kill()
     killed.wait()
     assert not (tmp_path / "run/manifest.json").exists()
@@ -174,14 +174,14 @@ def start(tmp_path: Path, *settings: str, folder: str = "run") -> subprocess.Pop
         return subprocess.Popen(words, cwd=tmp_path, stdout=log, stderr=log)
 
 
-def wait_for(run: subprocess.Popen, file: Path) -> None:
+def wait_for(run: subprocess.Popen, folder: Path, pattern: str) -> None:
     """Wait until a training has written a file."""
     for _ in range(2400):
-        if file.exists():
+        if any(folder.glob(pattern)):
             return
         assert run.poll() is None, "the training ended"
         time.sleep(0.05)
-    raise AssertionError(f"{file} did not appear")
+    raise AssertionError(f"{folder / pattern} did not appear")
 
 
 @pytest.mark.slow

@@ -1,6 +1,5 @@
 import logging
 import re
-import time
 import tracemalloc
 from pathlib import Path
 
@@ -147,26 +146,16 @@ def test_nothing_there(tmp_path):
         dataset(tmp_path, classes=6)
 
 
-@pytest.mark.slow
-def test_as_many_entries_as_affectnet_has_list_in_seconds_and_read_in_constant_memory(tmp_path):
-    folder = tmp_path / "train_set"
-    tree(tmp_path)
-    for number in range(24, 290_000):
+def test_images_are_read_in_constant_memory(tmp_path):
+    folder = tree(tmp_path) / "train_set"
+    for number in range(24, 3000):
         (folder / f"images/{number}.jpg").symlink_to(folder / f"images/{number % 8}.jpg")
         (folder / f"annotations/{number}_exp.npy").symlink_to(folder / f"annotations/{number % 8}_exp.npy")
-    started, cpu = time.monotonic(), time.process_time()
-    made = dataset(tmp_path)
-    train = made.load("train")
-    seconds, busy = time.monotonic() - started, time.process_time() - cpu
-    print(f"listed {len(train):,} in {seconds:.1f} s, {busy:.1f} s of them on the CPU")
-    assert busy < 20
-    started = time.monotonic()
-    assert len(dataset(tmp_path).load("train")) == len(train)
-    print(f"again from the cache in {time.monotonic() - started:.2f} s")
+    train = dataset(tmp_path, size=64).load("train")
     train.inputs(slice(0, 64))
     tracemalloc.start()
-    for start in range(0, 64 * 20, 64):
+    for start in range(0, len(train), 64):
         train.inputs(slice(start, start + 64))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 5e6
+    assert peak < 5e6 < len(train) * 64 * 64 * 3

@@ -1,7 +1,6 @@
 import gzip
 import logging
 import re
-import time
 from pathlib import Path
 
 import numpy as np
@@ -249,17 +248,3 @@ def test_images_and_landmarks_have_their_own_augmentation(tmp_path):
         "augmentation: changes landmarks, but dataset synthetic has images; choose augmentation=light, points or none"
     )
     assert refusal("model=landmark_cnn") == "model: takes landmarks, but dataset synthetic has images; choose another"
-
-
-@pytest.mark.slow
-def test_28000_rows_come_from_the_cache_in_half_a_second(tmp_path):
-    text = row("LABEL", frame=0).partition(",")[2]
-    file = write(tmp_path / "a.csv", *(f"{'ab'[n % 2]},{text[:-4]}{n % 10000:04}" for n in range(28_000)))
-    whole = Shape(subset="all", centre=True, scale=True, rotate=True)
-    assert len(dataset(file, shape=whole).load("train")) > 10_000
-    started = time.process_time()
-    made = dataset(file, shape=whole)
-    samples = [made.load(split) for split in made.available()]
-    seconds = time.process_time() - started
-    print(f"{sum(map(len, samples)):,} rows in {seconds:.2f} s of the CPU")
-    assert seconds < 1.0
