@@ -103,9 +103,11 @@ class FacemeshCsv(StoredDataset):
                 texts=("facemesh_csv", "rows of part", self.path),
             )
         except DataError as error:
-            if len(set(groups.tolist())) >= len(SPLITS):
+            labels = np.asarray(store.targets)[seen]
+            fewest = min(len(set(groups[labels == label].tolist())) for label in set(labels.tolist()))
+            if fewest >= len(SPLITS):
                 raise
-            advice = f"all rows are of {len(set(groups.tolist()))} {self.split_by}(s), which stay together"
+            advice = f"a class has rows of {fewest} {self.split_by}(s) only, which stay together"
             raise DataError(f"{error}; {advice}: record more, or choose another dataset.split_by") from error
         rows = {split: seen[own] for split, own in rows.items()}
         odd = np.array([name.endswith(ODD) for name in store.part_names])[store.parts[rows["train"]]]

@@ -121,8 +121,8 @@ def test_people_or_sessions_stay_on_one_side(tmp_path, split_by):
 def test_one_person_cannot_be_split_by_subject(tmp_path):
     text = error(write(tmp_path / "a.csv", *people(1)), split_by="subject")
     assert text == (
-        "facemesh_csv: class happy has no samples left in the train split, of 3 before the cut; all rows are of 1 "
-        "subject(s), which stay together: record more, or choose another dataset.split_by"
+        "facemesh_csv: class happy has no samples left in the train split, of 3 before the cut; a class has rows of "
+        "1 subject(s) only, which stay together: record more, or choose another dataset.split_by"
     )
 
 
