@@ -63,7 +63,7 @@ class Wandb(Tracker):
 
     @contextmanager
     def track(self, passport: Passport) -> Iterator[Tracking]:
-        """Open a W&B run below the run's folder.
+        """Open a W&B run below the run's folder; a training that goes on goes on with the W&B run that it began.
 
         An exception closes it as failed, with exit code 1; Ctrl-C with 255, as wandb itself does.
 
@@ -120,7 +120,10 @@ class Wandb(Tracker):
 
     def _open(self, passport: Passport, mode: str) -> Any:
         wandb = _package()
+        begun = [_id(part) for part in _parts(passport.folder)]
         run = wandb.init(
+            id=begun[-1] if begun else None,
+            resume="allow" if begun and mode == "online" else None,  # `wandb sync` joins offline parts of one id
             project=self.project,
             entity=self.entity,
             group=self.group,
@@ -193,8 +196,18 @@ def _package() -> Any:
     return wandb
 
 
+def _parts(folder: Path) -> list[Path]:
+    """Return W&B's own folders in a run folder, oldest first: one for each time that the training was begun."""
+    return sorted(folder.glob("wandb/*run-*-*"), key=lambda part: part.name.partition("run-")[2])
+
+
+def _id(part: Path) -> str:
+    return part.name.rpartition("-")[2]
+
+
 def _how_to_upload(run: Any) -> str:
-    return f"upload it with `wandb sync {shlex.quote(run.settings.sync_dir)}`"
+    parts = [part for part in _parts(Path(run.settings.sync_dir).parents[1]) if _id(part) == run.id]
+    return f"upload it with `wandb sync {shlex.join(map(str, parts))}`"
 
 
 def _line(error: Exception) -> str:

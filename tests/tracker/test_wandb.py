@@ -204,6 +204,18 @@ def test_two_runs_in_one_process_stay_two(run: Path, tmp_path: Path) -> None:
     assert losses == [[1.0, 3.0], [2.0]]
 
 
+def test_a_training_that_goes_on_goes_on_with_its_run(run: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        record(run, tracker(), KeyboardInterrupt())
+    time.sleep(1.1)  # wandb names its folders by the second
+    caplog.set_level("INFO", "fer")
+    record(run, tracker())
+    first, second = recorded(run)
+    assert first.name.rpartition("-")[2] == second.name.rpartition("-")[2]
+    assert caplog.messages == [f"wandb: offline; upload it with `wandb sync {first} {second}`"]
+    assert [exit_code(part) for part in (first, second)] == [255, 0]
+
+
 def test_wandb_mode_disabled_is_respected(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
     record(run, tracker())
@@ -327,6 +339,22 @@ def test_with_a_key_the_run_is_online(
     assert any("/media/images/figures/confusion" in path for path, _ in server.seen)
     wandb.teardown()
     assert not any("otel" in path for path, _ in server.seen)  # no reports about wandb itself
+
+
+def test_a_training_that_goes_on_asks_the_server_for_its_run(
+    run: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    record(run, tracker(artifact=False))
+    time.sleep(1.1)
+    before = len(server.seen)
+    record(run, tracker(artifact=False))
+    first, second = recorded(run)
+    name = first.name.rpartition("-")[2]
+    assert second.name.rpartition("-")[2] == name
+    questions = [body for path, body in server.seen[before:] if path.endswith("/graphql")]
+    [asked] = [body for body in questions if "RunResumeStatus" in body["query"]]
+    assert asked["variables"]["name"] == name
 
 
 def test_a_key_in_netrc_counts(run: Path, server: Server, tmp_path: Path) -> None:
