@@ -1,6 +1,8 @@
 """A video that browsers play: VP8 in WebM, free of patents' fees and without other programs."""
 
 import os
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -10,9 +12,14 @@ import numpy as np
 LIMIT = 1280
 """Pixels of the width at most: larger frames are made smaller."""
 
+AHEAD = 8
+"""Frames that may wait for the encoder, which takes longer than most of what comes before it."""
+
 
 class Film:
     """An open video; a context that closes it. It has one rate: a frame is written as often as its time asks for.
+
+    A thread encodes while the next frames are worked on.
 
     Args:
         path: ends in .webm.
@@ -24,9 +31,13 @@ class Film:
         self._size: tuple[int, int] | None = None
         self._writer: Any = None
         self._written = 0
+        self._encoder = ThreadPoolExecutor(1, thread_name_prefix="film")
+        self._waiting: deque[Future[None]] = deque()
 
     def add(self, image: np.ndarray, milliseconds: int) -> None:
         """Add a frame, uint8 (height, width, 3) RGB; one of another size than the first is fitted to that.
+
+        It must not be changed afterwards.
 
         Raises:
             OSError: the file cannot be written.
@@ -41,7 +52,9 @@ class Film:
         if image.shape[1::-1] != self._size:
             image = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)
         for _ in range(round(milliseconds * self._fps / 1000) + 1 - self._written):
-            self._writer.write(image[..., ::-1])
+            if len(self._waiting) == AHEAD:
+                self._waiting.popleft().result()
+            self._waiting.append(self._encoder.submit(self._writer.write, image[..., ::-1]))
             self._written += 1
 
     def _open(self) -> None:
@@ -57,6 +70,7 @@ class Film:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Close it."""
+        """Close it, when all frames are in it."""
+        self._encoder.shutdown()
         if self._writer is not None:
             self._writer.release()

@@ -16,6 +16,7 @@ import pytest
         pytest.param("blocks", 3, marks=pytest.mark.slow),
         pytest.param("landmarks", 4, marks=pytest.mark.slow),
         pytest.param("facemesh", 7, marks=pytest.mark.slow),
+        pytest.param("predict", 3, marks=pytest.mark.slow),
         pytest.param("demo", 3, marks=pytest.mark.slow),
         pytest.param("coverage", 9, marks=pytest.mark.slow),
         pytest.param("search", 5, marks=pytest.mark.slow),
