@@ -17,7 +17,7 @@ AHEAD = 8
 
 
 class Film:
-    """An open video; a context that closes it. It has one rate: a frame is written as often as its time asks for.
+    """An open video; a context that closes it. It has one rate: a frame is shown until the next one's time.
 
     A thread encodes while the next frames are worked on.
 
@@ -31,6 +31,7 @@ class Film:
         self._size: tuple[int, int] | None = None
         self._writer: Any = None
         self._written = 0
+        self._shown: np.ndarray | None = None
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="film")
         self._waiting: deque[Future[None]] = deque()
 
@@ -51,11 +52,18 @@ class Film:
             self._open()
         if image.shape[1::-1] != self._size:
             image = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)
-        for _ in range(round(milliseconds * self._fps / 1000) + 1 - self._written):
-            if len(self._waiting) == AHEAD:
-                self._waiting.popleft().result()
-            self._waiting.append(self._encoder.submit(self._writer.write, image[..., ::-1]))
-            self._written += 1
+        place = round(milliseconds * self._fps / 1000)
+        while self._written < place:
+            self._write(image if self._shown is None else self._shown)
+        if self._written == place:
+            self._write(image)
+        self._shown = image
+
+    def _write(self, image: np.ndarray) -> None:
+        if len(self._waiting) == AHEAD:
+            self._waiting.popleft().result()
+        self._waiting.append(self._encoder.submit(self._writer.write, image[..., ::-1]))
+        self._written += 1
 
     def _open(self) -> None:
         os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
