@@ -3,6 +3,7 @@
 `python benchmarks/pipeline.py` compares, in turns in one process, on arrays of noise:
 
 - an epoch of `fit` on our Batches (from a memory map) with one of bare `fit` on the arrays (in memory),
+- epochs of a whole training (checkpoints, metrics.csv, watch of the loss) with those of bare `fit` on the same Batches,
 - images/s of Batches with augmentation=light, iterated as `fit` does, with those of tf.data and `numpy_function`
   around the same albumentations transforms, called for each image as is usual.
 """
@@ -97,6 +98,39 @@ def training(overrides: list[str], count: int, workers: int, repeats: int) -> di
     return in_turns({"ours": ours, "other": bare}, repeats)
 
 
+def looped(count: int, repeats: int) -> dict[str, float]:
+    """Return the median seconds of an epoch, validation included, by a training's own loop and by bare fit."""
+    words = ("training.patience=0", "training.progress=none", f"dataset.train={count}")
+    run = compose("train", "experiment=quickstart", *words, f"dataset.validation={count // 8}")
+    run.runtime.apply(run.seed)
+    from fer.artifact import RunFolder
+    from fer.base import Passport, Stage
+    from fer.callbacks import Keeper, Watch
+    from fer.fit import Fit
+
+    task = Classification(run.dataset.spec())
+    splits = {split: run.dataset.load(split) for split in ("train", "validation")}
+    with tempfile.TemporaryDirectory() as name, run.tracker.track(Passport(folder=Path(name), name="loop")) as tracking:
+        fit = Fit(run, RunFolder(Path(name)), task, run.model.build(task.spec), splits, tracking)
+        stage = Stage(name="all", epochs=run.training.epochs)
+        part, batches, validation = fit.prepare(stage)
+        keeper = Keeper(fit, stage, batches, Watch())
+
+        def ours() -> float:
+            start = time.perf_counter()
+            fit._fit(part, batches, validation, keeper, end=fit.progress.epoch + 1)
+            return time.perf_counter() - start
+
+        def bare() -> float:
+            start = time.perf_counter()
+            part.fit(batches, validation_data=validation, shuffle=False, verbose=0)
+            return time.perf_counter() - start
+
+        times = in_turns({"ours": ours, "other": bare}, repeats)
+        fit.checkpoints.close()
+    return times
+
+
 def augmented(recipe: str, shape: tuple[int, ...], count: int, repeats: int) -> dict[str, float]:
     """Return the median seconds of an epoch of augmented images in several ways, without a model."""
     (images, targets), samples, task = noise(count, shape)
@@ -145,6 +179,9 @@ def training_rows(repeats: int, smoke: bool) -> Iterator[Row]:
     for name, overrides, workers, count in [("narrow", NARROW, 1, 2 * BATCH)] if smoke else sizes:
         times = training(overrides, count, workers, repeats)
         yield f"fit, cnn48 {name}, workers={workers}", times["ours"], times["other"], count, 0.95
+    count = 4 * BATCH if smoke else 3200
+    times = looped(count, repeats)
+    yield "the loop of a training, cnn48 narrow", times["ours"], times["other"], count, 0.95
 
 
 def augmentation_rows(repeats: int, smoke: bool) -> Iterator[Row]:
@@ -173,7 +210,7 @@ def main() -> None:
     rows = [row for name, part in parts.items() if args.part in (None, name) for row in part(repeats, args.smoke)]
     table = [[other / ours, name, count / ours, count / other, goal] for name, ours, other, count, goal in rows]
     show(["ratio", "what", "ours images/s", "other images/s", "goal"], table)
-    print("other: bare fit on arrays; tf.data with numpy_function for the rows with augmentation")
+    print("other: bare fit on arrays (for the loop: on the same batches); tf.data with numpy_function for augmentation")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import pytest
         pytest.param("coverage", 9, marks=pytest.mark.slow),
         pytest.param("search", 5, marks=pytest.mark.slow),
         pytest.param("memory", 3, marks=pytest.mark.slow),
-        pytest.param("pipeline", 4, marks=pytest.mark.slow),
+        pytest.param("pipeline", 5, marks=pytest.mark.slow),
         pytest.param("resume", 3, marks=pytest.mark.slow),
     ],
 )
