@@ -80,6 +80,8 @@ class Samples:
             (samples, points, 2) pixel coordinates (x, y).
         names: where each sample came from, for people: "fer2013.csv.gz row 17" or a path. As long as `source`.
         groups: of which group each sample is, whose score the report gives apart. As long as `source`, or empty.
+        proxies: rows of `source` -> name -> a number of each of them that is known beside the input, such as the size
+            of the face before it was scaled, along which the report compares scores; asked for what is judged alone.
     """
 
     source: Source
@@ -87,6 +89,7 @@ class Samples:
     targets: np.ndarray
     names: Sequence[str]
     groups: Sequence[str] = ()
+    proxies: Callable[[np.ndarray], Mapping[str, np.ndarray]] | None = None
 
     def __len__(self) -> int:
         """Return the number of samples."""

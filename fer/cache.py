@@ -14,7 +14,7 @@ import shutil
 import time
 import uuid
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -94,6 +94,23 @@ class StoredDataset(Dataset):
             logger.warning("%s", left_out(self.spec().name, store.skipped, total, store.first_skipped))
         return store
 
+    @property
+    def digests(self) -> np.ndarray:
+        """Equal for exact copies, whatever prepares the inputs: uint64 (n,); decisions know their data by them."""
+        return self.store.digests
+
+    def proxies(self, rows: np.ndarray) -> Mapping[str, np.ndarray]:
+        """Return numbers that are known of some samples beside their inputs (see Samples): the size, where it differs.
+
+        Args:
+            rows: int (samples,), of the store.
+
+        Returns:
+            name -> float64 (samples,); "image size" is the root of width times height before any resize, in pixels.
+        """
+        sizes = np.asarray(self.store.sizes)[rows].astype(np.float64)
+        return {"image size": np.sqrt(sizes.prod(axis=1))} if np.ptp(sizes, axis=0).any() else {}
+
     @cached_property
     def _rows(self) -> dict[Split, np.ndarray]:
         return self.cut(self.store)
@@ -107,10 +124,16 @@ class StoredDataset(Dataset):
         if split not in self._rows:
             raise DataError(f"{self.spec().name}: there is no {split} split, since splits.{split} is none")
         rows, store = self._rows[split], self.store
-        samples = Samples(source=store.inputs, rows=rows, targets=np.asarray(store.targets)[rows], names=store.names)
+        samples = Samples(
+            source=store.inputs,
+            rows=rows,
+            targets=np.asarray(store.targets)[rows],
+            names=store.names,
+            proxies=self.proxies,
+        )
         if split != "train" or self.decisions == "none":
             return samples
-        return decisions.apply(samples, self.decisions, digests=store.digests, classes=self.spec().classes)
+        return decisions.apply(samples, self.decisions, digests=self.digests, classes=self.spec().classes)
 
 
 def left_out(name: str, skipped: int, total: int, first: Sequence[str]) -> str:

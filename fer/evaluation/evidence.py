@@ -29,6 +29,7 @@ class Evidence:
         leaks: which judged samples have a copy in train.
         copied_labels: int (n,), the label of that copy, -1 without one.
         traits: of the judged images.
+        proxies: of the judged samples (see Samples): name -> float (n,).
         temperature: fitted on the validation split.
         maps: explains predictions.
         robustness: the scores under corruptions (see fer.evaluation.robustness).
@@ -38,6 +39,7 @@ class Evidence:
     leaks: Leaks | None = None
     copied_labels: np.ndarray | None = None
     traits: Traits | None = None
+    proxies: Mapping[str, np.ndarray] = field(default_factory=dict)
     temperature: float | None = None
     maps: Maps | None = None
     robustness: Mapping[str, Any] | None = None

@@ -67,6 +67,7 @@ def judge(
         leaks=leaks,
         copied_labels=copied,
         traits=traits,
+        proxies=samples.proxies(samples.rows) if samples.proxies else {},
         temperature=_temperature(network, task, split, others, facts, batch_size, tta),
         maps=_maps(network, task, samples),
         robustness=_robustness(network, task, samples, robustness, batch_size),

@@ -27,7 +27,7 @@ FIGURES = {
     "confused.png": "The classes that are confused most, as a share of the true one; the surest mistakes of each.",
     "explanations.png": "What spoke for the answer and the truth in the surest mistakes (Grad-CAM, or hidden points).",
     "calibration.png": "Whether the confidence can be believed, and what is gained where the model may say nothing.",
-    "subgroups.png": "Whether all images are served alike.",
+    "subgroups.png": "Whether all are served alike.",
     "robustness.png": "What is left of accuracy and confidence when the images get worse.",
     "ced.png": "The share of the faces with an error up to each value; the area under it is the AUC, 1 at best.",
     "points.png": "The faces with the largest error first, then others from the better half.",

@@ -1,4 +1,4 @@
-"""Whether a model serves all alike: scores by traits of the image, which need no protected labels."""
+"""Whether a model serves all alike: scores by traits of the image or the face, which need no protected labels."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -49,8 +49,10 @@ def scores(outputs: np.ndarray, labels: np.ndarray, plain: dict[str, Any], evide
             name: _subset(outputs, labels, rows)
             for name, rows in zip(SUBSETS, (np.ones_like(leaked), ~leaked, leaked), strict=True)
         }
+    traits = dict(evidence.proxies)
     if evidence.traits is not None:
-        traits = {name: getattr(evidence.traits, name) for name in QUALITIES if name != "levels"}
+        traits |= {name: getattr(evidence.traits, name) for name in QUALITIES if name != "levels"}
+    if traits:
         found["subgroups"] = subgroups.compare(correct, traits)
     if evidence.robustness:
         found["robustness"] = dict(evidence.robustness)

@@ -286,3 +286,14 @@ def test_what_changes_pixels_is_decoded_anew(tmp_path: Path, dataset: Callable[.
 def test_settings_out_of_range(dataset: Callable[..., ImageFolder], settings: dict[str, object], text: str) -> None:
     with pytest.raises(ConfigError, match=f"^{re.escape(text)}$"):
         dataset(**settings)
+
+
+def test_the_size_of_images_is_known_where_it_differs(dataset, tmp_path):
+    fill(tmp_path / "data/train")
+    alike = dataset().load("train")
+    assert alike.proxies is not None and alike.proxies(alike.rows) == {}
+    save(tmp_path / "data/train/happy/0.png", Image.new("RGB", (90, 160)))
+    samples = dataset(splits=("train", "0.1", "none"), seed=3).load("train")
+    assert samples.proxies is not None
+    sizes = {samples.name(i): size for i, size in enumerate(samples.proxies(samples.rows)["image size"].tolist())}
+    assert (sizes["train/happy/0.png"], sizes["train/sad/1.png"]) == (120, pytest.approx((40 * 30) ** 0.5))

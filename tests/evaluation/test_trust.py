@@ -105,6 +105,16 @@ class TestSubgroups:
         [found] = subgroups.compare(np.ones(200, bool), {"size": np.arange(200.0)})
         assert (found["gap"], found["p"], found["found"]) == (0, 1, False)
 
+    def test_a_planted_gap_by_pose_is_found_beside_the_traits_of_pixels(self):
+        random = np.random.default_rng(3)
+        labels, yaw, size = np.arange(1200) % 3, random.uniform(0, 60, 1200), random.uniform(20, 200, 1200)
+        wrong = random.random(1200) < np.where(yaw > 45, 0.5, 0.2)
+        outputs = np.eye(3)[(labels + wrong) % 3]
+        known = evidence.Evidence(proxies={"face size": size, "yaw": yaw})
+        found = trust.scores(outputs, labels, metrics.classification(outputs, labels, CLASSES), known)
+        assert [(each["trait"], each["found"]) for each in found["subgroups"]] == [("face size", False), ("yaw", True)]
+        assert found["subgroups"][1]["gap"] == pytest.approx(0.3, abs=0.08)
+
 
 class TestVotes:
     def test_one_against_the_others_by_hand(self):
