@@ -10,9 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from fer.errors import DataError
+from fer.landmarks import BLENDSHAPES
 from fer.mesh478 import MESH, POINTS
 
 FACTS = ("label", "part", "subject", "session", "source", "frame", "pitch", "yaw", "roll")
+EXTRAS = (*BLENDSHAPES, "width", "height")
+"""Numbers that a file may lack."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +30,7 @@ class Row:
         name: file, image or video, and frame.
         pose: float32 (3,), pitch, yaw and roll in degrees.
         points: float32 (478, 3), in pixels; the last ten are 0 where the file has 468.
+        extras: float32 (54,), the 52 blendshapes, width and height of the image; NaN for what the file lacks.
     """
 
     label: str
@@ -36,6 +40,44 @@ class Row:
     name: str
     pose: np.ndarray
     points: np.ndarray
+    extras: np.ndarray
+
+    def packed(self) -> np.ndarray:
+        """Return all numbers of the face as one array: float32 (497, 3)."""
+        return np.vstack([self.points, self.pose, self.extras.reshape(-1, 3)])
+
+
+@dataclass(frozen=True)
+class Faces:
+    """The numbers of some faces.
+
+    Attributes:
+        rows: float32 (faces, 497, 3), as `Row.packed` gives each.
+    """
+
+    rows: np.ndarray
+
+    @property
+    def points(self) -> np.ndarray:
+        """As of a row: float32 (faces, 478, 3)."""
+        return self.rows[:, :POINTS]
+
+    @property
+    def pose(self) -> np.ndarray:
+        """Pitch, yaw and roll in degrees: float32 (faces, 3)."""
+        return self.rows[:, POINTS]
+
+    @property
+    def blendshapes(self) -> dict[str, np.ndarray]:
+        """Name -> float32 (faces,) in [0, 1], NaN where the file lacks it."""
+        extras = self.rows[:, POINTS + 1 :].reshape(len(self.rows), -1)
+        return dict(zip(BLENDSHAPES, extras.T[: len(BLENDSHAPES)], strict=True))
+
+    @property
+    def size(self) -> np.ndarray:
+        """Root of width times height of the box around the points, in pixels: float32 (faces,)."""
+        corners = self.points[:, :MESH, :2]
+        return np.sqrt(np.ptp(corners, axis=1).prod(axis=-1))
 
 
 def read(file: Path) -> Iterator[Row | str]:
@@ -71,6 +113,7 @@ def _lines(file: Path) -> Iterator[str]:
 @dataclass(frozen=True, kw_only=True)
 class _Columns:
     facts: tuple[int, ...]
+    extras: tuple[int | None, ...]
     first: int
     points: int
 
@@ -89,7 +132,8 @@ def _columns(header: str, file: Path) -> _Columns:
         )
     if points not in (POINTS, MESH):
         raise DataError(f"facemesh_csv: {file}: expected {POINTS} or {MESH} points, got {points}; extract them again")
-    return _Columns(facts=tuple(map(names.index, FACTS)), first=first, points=points)
+    extras = tuple(names.index(name) if name in names else None for name in EXTRAS)
+    return _Columns(facts=tuple(map(names.index, FACTS)), extras=extras, first=first, points=points)
 
 
 def _row(line: str, columns: _Columns, name: str) -> Row:
@@ -113,6 +157,10 @@ def _row(line: str, columns: _Columns, name: str) -> Row:
         angles = np.array(pose, np.float32)
     except ValueError:
         raise ValueError("expected numbers for the pose and the points") from None
+    try:
+        extras = np.array([np.nan if at is None else cells[at] or np.nan for at in columns.extras], np.float32)
+    except ValueError:
+        raise ValueError("expected numbers, or nothing, for the blendshapes, the width and the height") from None
     if len(values) != 3 * columns.points:
         raise ValueError(f"expected {columns.points} points as {3 * columns.points} numbers, got {len(values)}")
     if not (np.isfinite(values).all() and np.isfinite(angles).all()):
@@ -124,4 +172,13 @@ def _row(line: str, columns: _Columns, name: str) -> Row:
     if not label:
         raise ValueError("expected a label, got nothing")
     name = f"{name}, {source}" + (f" frame {frame}" if frame != "0" else "")
-    return Row(label=label, part=part, subject=subject, session=session, name=name, pose=angles, points=points)
+    return Row(
+        label=label,
+        part=part,
+        subject=subject,
+        session=session,
+        name=name,
+        pose=angles,
+        points=points,
+        extras=extras,
+    )

@@ -1,6 +1,7 @@
 """Landmark CSVs, as `python -m fer capture` and `extract` write them: the points of a face as a model's input."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,7 @@ from fer.base import SPLITS, DataSpec, Samples, Split, batched
 from fer.cache import Store, StoredDataset, Writer, fingerprint, open_store
 from fer.errors import ConfigError, DataError, did_you_mean
 from fer.mesh478 import MESH, SUBSETS, mirror_of
-from fer.mesh_rows import Row
+from fer.mesh_rows import EXTRAS, Faces, Row
 from fer.mesh_shape import Shape, oddness, prepare, robust_z
 from fer.splits import Splits, cut
 
@@ -126,6 +127,21 @@ class FacemeshCsv(StoredDataset):
         texts = ("subjects seen in training", "subjects never seen")
         return replace(samples, groups=[texts[unseen] for unseen in self._unseen.tolist()])
 
+    @property
+    def digests(self) -> np.ndarray:
+        """Of the faces as the files have them, so that decisions hold for every subset and normalisation."""
+        return self._raw.digests
+
+    def proxies(self, rows: np.ndarray) -> Mapping[str, np.ndarray]:
+        """Return the size of some faces in pixels and how far they are turned, in degrees to either side."""
+        faces = self.faces(rows)
+        pitch, yaw, roll = np.abs(faces.pose.T)
+        return {"face size": faces.size, "pitch": pitch, "yaw": yaw, "roll": roll}
+
+    def faces(self, rows: np.ndarray) -> Faces:
+        """Return some faces as the files have them, int (faces,) rows of the store."""
+        return Faces(self._raw.inputs[rows])
+
     @cached_property
     def _stats(self) -> list[tuple[str, int, int]]:
         stats = ((str(file), file.stat()) for file in files_of(self.path))
@@ -133,8 +149,9 @@ class FacemeshCsv(StoredDataset):
 
     @cached_property
     def _raw(self) -> Store:
-        """All rows as they are: inputs float32 (n, 479, 3), the points and the pose; names are facts with tabs."""
-        return open_store(self.cache, "facemesh_rows", fingerprint(self._stats, bad=self.bad_rows), self._parse)
+        """All rows as they are: inputs float32 (n, 497, 3), as `Faces` reads them; names are facts with tabs."""
+        key = fingerprint(self._stats, bad=self.bad_rows, extras=EXTRAS)
+        return open_store(self.cache, "facemesh_rows", key, self._parse)
 
     @cached_property
     def _facts(self) -> list[list[str]]:
@@ -170,7 +187,7 @@ class FacemeshCsv(StoredDataset):
                 if isinstance(row, Row):
                     facts = (row.label, row.part or "train", row.subject, row.session, row.name)
                     name = "\t".join(fact.replace("\t", " ") for fact in facts)
-                    writer.add(np.vstack([row.points, row.pose]), 0, part="", name=name)
+                    writer.add(row.packed(), 0, part="", name=name)
                 elif self.bad_rows == "stop":
                     raise DataError(
                         f"facemesh_csv: {row}; mend it, or leave out what cannot be used: dataset.bad_rows=skip"
@@ -190,7 +207,8 @@ class FacemeshCsv(StoredDataset):
             )
         odd = self._odd(raw.inputs)
         for rows in batched(len(raw), 1024):
-            inputs = prepare(raw.inputs[rows, :-1], raw.inputs[rows, -1], self.shape)
+            faces = Faces(raw.inputs[rows])
+            inputs = prepare(faces.points, faces.pose, self.shape)
             for points, (label, part, subject, _, name), mark in zip(inputs, self._facts[rows], odd[rows], strict=True):
                 if label not in classes:
                     hint = did_you_mean(label, classes)
@@ -206,7 +224,8 @@ class FacemeshCsv(StoredDataset):
             return np.zeros(len(raw), bool)
 
         def aligned(rows: slice) -> np.ndarray:
-            return prepare(raw[rows, :-1], raw[rows, -1], ALIGNED)
+            faces = Faces(raw[rows])
+            return prepare(faces.points, faces.pose, ALIGNED)
 
         typical = np.median(aligned(slice(None, None, -(-len(raw) // TYPICAL))), axis=0)
         distances = [oddness(aligned(rows), typical) for rows in batched(len(raw), 1024)]

@@ -79,6 +79,22 @@ def test_points_become_inputs(tmp_path):
     assert re.fullmatch(r"a\.csv row \d+, clip\.mp4 frame \d", train.name(0))
 
 
+def test_size_and_pose_are_known_of_each_face(tmp_path):
+    big = row("sad", frame=3).replace(",0.00,0.00,0.00,", ",5.00,-30.00,2.50,")
+    file = write(tmp_path / "a.csv", *(row(label, frame=n) for n in (1, 2) for label in ("happy", "sad")), big)
+    made = dataset(file, splits=("train", "0.2", "none"))
+    samples = made.load("train")
+    assert samples.proxies is not None
+    found = samples.proxies(np.array([4, 0]))
+    assert {name: found[name].tolist() for name in ("pitch", "yaw", "roll")} == {
+        "pitch": [5, 0],
+        "yaw": [30, 0],
+        "roll": [2.5, 0],
+    }
+    spread = np.ptp(FACE[:468, :2], axis=0)
+    np.testing.assert_allclose(found["face size"], np.sqrt(spread.prod()), rtol=0.02)
+
+
 def test_classes_have_the_order_that_is_asked_for(tmp_path):
     file = write(tmp_path / "a.csv", *(row(label, frame=n) for n in range(1, 6) for label in ("sad", "happy")))
     train = dataset(file, classes=["sad", "happy"]).load("train")
@@ -174,6 +190,10 @@ def test_files_of_468_points_serve_what_needs_no_irises(tmp_path):
     ("change", "reason"),
     [
         (lambda line: line.replace(",0.00,", ",left,", 1), "expected numbers for the pose and the points"),
+        (
+            lambda line: line.replace(",640,", ",wide,", 1),
+            "expected numbers, or nothing, for the blendshapes, the width and the height",
+        ),
         (lambda line: line.rsplit(",", 3)[0], "expected 478 points as 1434 numbers, got 1431"),
         (lambda line: line.rsplit(",", 1)[0] + ",nan", "expected finite numbers, got NaN or infinity"),
         (lambda line: line.removeprefix("happy"), "expected a label, got nothing"),
