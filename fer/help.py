@@ -22,7 +22,10 @@ EXAMPLES = {
     ),
     "demo": ("python -m fer demo", "python -m fer demo models=face.tflite port=8000"),
     "prepare": ("python -m fer prepare dataset=fer2013",),
-    "noise": ("python -m fer noise runs=multirun/<date>/<time>",),
+    "noise": (
+        "python -m fer noise runs=multirun/<date>/<time>",
+        "python -m fer noise dataset=facemesh_csv dataset.path=faces.csv",
+    ),
     "audit": ("python -m fer audit dataset=fer2013",),
     "compare": (
         "python -m fer compare runs=outputs/a,outputs/b",

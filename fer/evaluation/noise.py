@@ -1,6 +1,6 @@
 """Labels that are probably wrong, by confident learning (Northcutt et al. 2021, arXiv:1911.00068)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,13 +77,19 @@ def describe(
     ]
 
 
-def summary(found: OutOfSample, which: np.ndarray, classes: Sequence[str]) -> Mapping[str, Any]:
-    """Count the suspects of each class."""
-    counts = np.bincount(found.labels[which], minlength=len(classes))
-    totals = np.bincount(found.labels, minlength=len(classes))
+def count(labels: np.ndarray, which: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
+    """Count the suspects, of all and of each class.
+
+    Args:
+        labels: int (n,), as given.
+        which: the suspects, as any NumPy index.
+        classes: names in label order.
+    """
+    counts = np.bincount(labels[which], minlength=len(classes))
+    totals = np.bincount(labels, minlength=len(classes))
     return {
-        "samples": len(found.rows),
-        "suspects": len(which),
+        "samples": len(labels),
+        "suspects": int(counts.sum()),
         "classes": {
             name: {"samples": int(total), "suspects": int(count)}
             for name, total, count in zip(classes, totals, counts, strict=True)

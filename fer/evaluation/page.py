@@ -8,7 +8,9 @@ from typing import Any
 
 import jinja2
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
+
+from fer.mesh478 import CONTOURS, MESH
 
 
 def render(template: str, values: Mapping[str, Any]) -> str:
@@ -33,13 +35,34 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}%"
 
 
-def picture(image: np.ndarray, side: int = 96) -> str:
-    """Return an image, uint8 (height, width, 1 or 3), as the source of an <img>; a large one is scaled down."""
-    shown = Image.fromarray(image.squeeze())
-    shown.thumbnail((side, side))
+def picture(sample: np.ndarray, side: int = 96) -> str:
+    """Return a sample as the source of an <img>.
+
+    Args:
+        sample: uint8 (height, width, 1 or 3), or a face's points, float (points, 2 or 3), y down.
+        side: longer side in pixels at most; of points twice that, for their lines are fine.
+    """
+    shown = Image.fromarray(sample.squeeze()) if sample.ndim == 3 else _drawn(sample, 4 * side)
+    shown.thumbnail((side, side) if sample.ndim == 3 else (2 * side, 2 * side))
     file = io.BytesIO()
     shown.save(file, "PNG")
     return embedded(file.getvalue())
+
+
+def _drawn(points: np.ndarray, side: int) -> Image.Image:
+    """Draw points as dots, and of a whole mesh lips, eyes and brows as lines."""
+    low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
+    places = (points[:, :2] - (low + high) / 2) * (0.92 * side / max(*(high - low), 1e-6)) + side / 2
+    image = Image.new("L", (side, side), 255)
+    pen = ImageDraw.Draw(image)
+    whole = len(points) >= MESH
+    for x, y in places.tolist():
+        pen.ellipse((x - 3, y - 3, x + 3, y + 3), fill=190 if whole else 30)
+    for name, contour in CONTOURS.items() if whole else ():
+        lines = [contour[:5], contour[5:]] if "brow" in name else [(*contour, contour[0])]
+        for line in lines:
+            pen.line([tuple(place) for place in places[list(line)].tolist()], fill=30, width=6)
+    return image
 
 
 def embedded(png: bytes) -> str:

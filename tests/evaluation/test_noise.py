@@ -35,7 +35,7 @@ def test_the_least_believed_come_first_with_what_they_should_be():
     label = CLASSES.index(first["given"])
     assert first["suggested"] == CLASSES[(label - 1) % 3]
     assert first["name"] == f"face {first['row']}"
-    counts = noise.summary(found, which, CLASSES)
+    counts = noise.count(found.labels, which, CLASSES)
     assert (counts["samples"], counts["suspects"]) == (600, 30)
     assert sum(each["suspects"] for each in counts["classes"].values()) == 30
 
