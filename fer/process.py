@@ -11,8 +11,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from fer.interruption import RESUME_ME
+
+if TYPE_CHECKING:
+    from fer.search.nursery import Nursery, Trial
 
 ROOT = Path(__file__).resolve().parents[1]
 GRACE = 60.0
@@ -69,6 +73,7 @@ class Child:
         limit: float = 0,
         lock: Lock | None = None,
         environment: Mapping[str, str] | None = None,
+        nursery: Nursery | None = None,
     ) -> None:
         """Start it.
 
@@ -78,6 +83,7 @@ class Child:
             limit: seconds after which it is stopped; 0 for none.
             lock: a lock that it inherits.
             environment: variables to change.
+            nursery: what forks it; None for a new interpreter.
         """
         self.words = words
         self.log = log
@@ -87,16 +93,23 @@ class Child:
         self._term: float | None = None
         log.parent.mkdir(parents=True, exist_ok=True)
         self.offset = log.stat().st_size if log.exists() else 0
+        variables = inherited() | (environment or {})
+        held = lock.held if lock else None
+        self.process: subprocess.Popen[bytes] | Trial
         with log.open("ab") as output:
+            if nursery:
+                self.process = nursery.start(words, output.fileno(), held, variables)
+                self.started = time.monotonic()  # the first waits for the nursery's imports
+                return
             self.process = subprocess.Popen(
                 command(words),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONPATH": _path(), "PYTHONUNBUFFERED": "1", **(environment or {})},
+                env=variables,
                 start_new_session=True,
-                preexec_fn=_ignore_slurm,
-                pass_fds=[lock.held] if lock and lock.held is not None else [],
+                preexec_fn=ignore_slurm,
+                pass_fds=[] if held is None else [held],
             )
 
     def poll(self) -> int | None:
@@ -140,12 +153,13 @@ class Child:
         return f"exit code {code}: {last_line(self.log, self.offset)}"
 
 
-def _path() -> str:
-    """Return PYTHONPATH with this repository first: `-m fer` is then this one, installed or not."""
-    return os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+def inherited() -> dict[str, str]:
+    """Return a child's variables, with this repository first in PYTHONPATH: `-m fer` is then this one, installed or not."""
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
 
 
-def _ignore_slurm() -> None:
+def ignore_slurm() -> None:
     """Let Slurm's warning pass: it reaches every process of a job, and is for the one that submitit watches."""
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
 

@@ -49,13 +49,7 @@ class Runtime:
             ConfigError: Keras is already loaded with another backend, the backend is not installed, or there are not as
                 many devices as asked for.
         """
-        os.environ["KERAS_BACKEND"] = self.backend
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # off by default on many CPUs, where it trains faster too
-        os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the network for a newer version otherwise
-        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # JAX takes most of the GPU otherwise
-        if self.backend == "jax":
-            self._announce_jax()
+        self.announce()
         keras = self._keras()
         keras.utils.set_random_seed(seed)
         keras.mixed_precision.set_global_policy(self.precision)
@@ -64,6 +58,16 @@ class Runtime:
         self._check_devices()
         if self.backend == "jax" and self.devices > 1:
             keras.distribution.set_distribution(keras.distribution.DataParallel(devices=self._names()))
+
+    def announce(self) -> None:
+        """Settle what the backend reads while it is imported."""
+        os.environ["KERAS_BACKEND"] = self.backend
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # off by default on many CPUs, where it trains faster too
+        os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the network for a newer version otherwise
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # JAX takes most of the GPU otherwise
+        if self.backend == "jax":
+            self._announce_jax()
 
     def scope(self) -> AbstractContextManager[Any]:
         """Return the context in which a network is built and trained; for several devices, a MirroredStrategy's."""
