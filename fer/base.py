@@ -372,12 +372,14 @@ class Tuner(ABC):
         space: the keys that are tried and their values (see fer.search.space); conf/tuner/space/ has one a model.
         parallel: trials at a time: each has a GPU of its own where there are some, in turns.
         time_limit: minutes of a trial, after which it is stopped and counts as failed; 0 for none.
+        warm: trials are forked from a process that has imported what they need (see fer.search.nursery).
         seed: of the choice of trials.
     """
 
     space: dict[str, Any]
     parallel: int
     time_limit: float
+    warm: bool
     seed: int
 
     def __post_init__(self) -> None:

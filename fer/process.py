@@ -93,7 +93,7 @@ class Child:
         self._term: float | None = None
         log.parent.mkdir(parents=True, exist_ok=True)
         self.offset = log.stat().st_size if log.exists() else 0
-        variables = inherited() | (environment or {})
+        variables = {**inherited(), **(environment or {})}
         held = lock.held if lock else None
         self.process: subprocess.Popen[bytes] | Trial
         with log.open("ab") as output:
@@ -145,6 +145,7 @@ class Child:
     def reason(self) -> str:
         """Say in one line why it failed; call it after its end."""
         code = self.process.returncode
+        assert code is not None
         if self.overtime:
             return f"stopped at its time limit of {self.limit / 60:g} minutes"
         if code < 0:
@@ -154,7 +155,7 @@ class Child:
 
 
 def inherited() -> dict[str, str]:
-    """Return a child's variables, with this repository first in PYTHONPATH: `-m fer` is then this one, installed or not."""
+    """Return a child's variables; PYTHONPATH has this repository first: `-m fer` is then this one, installed or not."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
 

@@ -1,12 +1,18 @@
 """The loop of a search: ask for trials, run them side by side, tell what came of them."""
 
+from __future__ import annotations
+
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
-from fer.process import Lock, Stop, devices
+from fer.process import Child, Lock, Stop, devices
 from fer.search.trial import Goal, Outcome, Run, Trial, found, introduce
+
+if TYPE_CHECKING:
+    from fer.search.nursery import Nursery
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +46,15 @@ class Search(Protocol):
         """Return all trials in the order of their start; those that have not ended without an outcome."""
 
 
-def run(search: Search, words: Sequence[str], *, parallel: int, limit: float, facts: Mapping[str, Any]) -> int:
+def run(
+    search: Search,
+    words: Sequence[str],
+    *,
+    parallel: int,
+    limit: float,
+    facts: Mapping[str, Any],
+    nursery: Nursery | None = None,
+) -> int:
     """Run a search to its end.
 
     Args:
@@ -49,6 +63,7 @@ def run(search: Search, words: Sequence[str], *, parallel: int, limit: float, fa
         parallel: trials at a time.
         limit: seconds a trial; 0 for none.
         facts: about the search, for each trial's trial.json.
+        nursery: what forks the trials; None for a new interpreter each.
 
     Returns:
         0, or the exit code of a stop that was asked for; the same command goes on then.
@@ -65,8 +80,10 @@ def run(search: Search, words: Sequence[str], *, parallel: int, limit: float, fa
                 free.sort()
                 slot = free.pop(0)
                 variables = _variables(facts, gpus[slot % len(gpus)] if gpus else None)
-                lock = search.locks[trial.number]
-                running[slot] = Run(trial, words, lock, search.goal, measured=search.measured, limit=limit, **variables)
+                start = partial(
+                    Child, limit=limit, lock=search.locks[trial.number], environment=variables, nursery=nursery
+                )
+                running[slot] = Run(trial, words, search.goal, start, measured=search.measured)
             if not running and (stop.code or not search.unfinished()):
                 return stop.code
             for each in running.values():

@@ -1,8 +1,8 @@
 """Warm trials: a nursery has imported what a training needs, and forks a process for each.
 
-A trial is then the process that it is without: a folder, log, environment, session and lock of its own, `train.py` from
-its first line on, and its memory goes with it. It only finds its modules imported. No operation has run before the fork,
-so that the backend looks for its devices, and starts its threads, in the trial.
+A trial is the process that it is without: a folder, log, environment, session and lock of its own, `train.py` from its
+first line on, and its memory goes with it. It only finds its modules imported. No operation has run before the fork, so
+that the backend looks for its devices, and starts its threads, in the trial.
 
 The nursery keeps nothing: a trial is handed to the search as its own child (the nursery forks twice, and the search is
 a subreaper, prctl(2)), so whoever kills the nursery harms none. It ends with the search, whatever ends that.
@@ -21,24 +21,27 @@ import signal
 import socket
 import subprocess
 import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from fer.config import register
+from fer.config import compose
 from fer.errors import RunError
-from fer.process import ROOT, command, ignore_slurm, inherited, last_line
+from fer.process import command, ignore_slurm, inherited, last_line
 from fer.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
 MODULES = (
-    *("fer.training", "fer.search.measure", "fer.export.fp32", "ai_edge_litert.interpreter", "matplotlib.pyplot"),
-    *("albumentations", "sklearn.metrics", "scipy.optimize", "tensorflow.python.keras.saving"),
+    *("fer.training", "fer.commands.train", "fer.nn.weights", "fer.evaluation.explain"),
+    *("fer.search.measure", "fer.export.fp32", "ai_edge_litert.interpreter"),
+    *("albumentations", "matplotlib.pyplot", "sklearn.metrics", "PIL.ImageOps", "PIL.JpegImagePlugin"),
 )
 """What trials import. One that is not installed is left to the trial that needs it, which says so."""
+
+ONE_THREAD = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
+"""pandas imports Arrow, whose allocator starts a thread. (OpenBLAS ends its threads at a fork by itself.)"""
 
 PDEATHSIG, CHILD_SUBREAPER = 1, 36  # of <linux/prctl.h>
 
@@ -58,30 +61,31 @@ class Trial:
 
 
 class Nursery:
-    """The search's side: starts the nursery, again where it was killed, and asks it for trials."""
+    """The search's side: starts the nursery with the first trial, again where it was lost, and asks it for trials."""
 
-    def __init__(self, runtime: Runtime, log: Path) -> None:
-        """Start it; it imports while the search goes on.
+    def __init__(self, runtime: Runtime, log: Path, modules: Sequence[str] = MODULES) -> None:
+        """Keep what it is started with.
 
         Args:
             runtime: what is settled before Keras is imported.
             log: what it prints.
+            modules: what it imports.
         """
-        self.runtime = runtime
         self.log = log
-        _prctl(CHILD_SUBREAPER, 1)
-        self._begin()
+        self.words = ["-m", __name__, json.dumps(asdict(runtime)), json.dumps(modules)]
+        self.process: subprocess.Popen[bytes] | None = None
 
-    def _begin(self) -> None:
+    def _begin(self) -> subprocess.Popen[bytes]:
+        _prctl(CHILD_SUBREAPER, 1)
         self.line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.log.parent.mkdir(parents=True, exist_ok=True)
         with theirs, self.log.open("wb") as output:
-            words = ["-m", __name__, str(theirs.fileno()), json.dumps(asdict(self.runtime))]
-            self.process = subprocess.Popen(
-                command(words),
+            return subprocess.Popen(
+                command([*self.words, str(theirs.fileno())]),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=inherited(),
+                env=inherited() | ONE_THREAD,
                 start_new_session=True,
                 pass_fds=[theirs.fileno()],
             )
@@ -98,15 +102,14 @@ class Nursery:
         Raises:
             RunError: the nursery ends before it can start one, twice.
         """
-        for again in (True, False):
+        for _ in range(2):
+            if not self.process:
+                self.process = self._begin()
             if trial := self._ask(words, output, lock, variables):
                 return trial
-            self.close()
-            reason = f"exit code {self.process.returncode}: {last_line(self.log)}"
-            if again:
-                log.info("the nursery of warm trials has ended (%s); it is started again", reason)
-                self._begin()
-        raise RunError(f"tuner.warm: the nursery ended with {reason} ({self.log}); tuner.warm=false does without")
+            reason = self._ended()
+            log.info("the nursery of warm trials was lost: %s", reason)
+        raise RunError(f"tuner.warm: the nursery was lost twice: {reason} ({self.log}); tuner.warm=false does without")
 
     def _ask(self, words: Sequence[str], output: int, lock: int | None, variables: Mapping[str, str]) -> Trial | None:
         """Return the trial, or None where the nursery is gone."""
@@ -125,11 +128,20 @@ class Nursery:
             os.close(theirs)
             os.close(go)
 
+    def _ended(self) -> str:
+        """Return why it is gone, and forget it."""
+        assert self.process
+        code = self.process.wait()
+        self.close()
+        return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}: {last_line(self.log)}"
+
     def close(self) -> None:
         """End it; its trials go on."""
-        self.line.close()
-        self.process.kill()
-        self.process.wait()
+        if self.process:
+            self.line.close()
+            self.process.kill()
+            self.process.wait()
+            self.process = None
 
     def __enter__(self) -> Nursery:
         return self
@@ -143,12 +155,12 @@ def _prctl(option: int, value: int) -> None:
         raise OSError(ctypes.get_errno(), "prctl")
 
 
-def _preload(runtime: Runtime) -> None:
+def _preload(runtime: Runtime, modules: Sequence[str]) -> None:
     runtime.announce()
-    register()
-    for name in MODULES:
+    for name in modules:
         with suppress(ImportError):
             importlib.import_module(name)
+    compose("train")  # the parser is quicker with what it has seen
     gc.collect()
     gc.freeze()  # else a trial's first collection would write to, and so copy, every page of it
 
@@ -159,24 +171,19 @@ def _serve(line: socket.socket) -> list[str]:
         message, files, *_ = socket.recv_fds(line, 1 << 20, 3)
         if not message:
             sys.exit()
-        request = json.loads(message)
         ours, theirs = os.pipe()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            between = os.fork()
-            if not between:
-                if os.fork():
-                    os._exit(0)
-                os.setsid()
-                os.write(theirs, str(os.getpid()).encode())
-        if not between:
+        if not (between := os.fork()):
+            if os.fork():
+                os._exit(0)
+            os.setsid()
+            os.write(theirs, str(os.getpid()).encode())
             for each in (line.detach(), ours, theirs):
                 os.close(each)
-            return _become(request, *files)
+            return _become(json.loads(message), *files)
         os.close(theirs)
         os.waitpid(between, 0)  # from here on the trial is a child of the search
-        if pid := os.read(ours, 64):
-            line.send(pid)
+        if number := os.read(ours, 64):
+            line.send(number)
         for each in (ours, *files):
             os.close(each)
 
@@ -199,16 +206,15 @@ def main() -> None:
     """Be the nursery, and then each of its trials."""
     _prctl(PDEATHSIG, signal.SIGKILL)
     ignore_slurm()
-    line = socket.socket(fileno=int(sys.argv[1]))
-    _preload(Runtime(**json.loads(sys.argv[2])))
-    first, *rest = _serve(line)
-    sys.path[0] = str(ROOT)
-    if first == "-m":
-        sys.argv = rest
-        runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
+    runtime, modules, line = sys.argv[1:]
+    _preload(Runtime(**json.loads(runtime)), json.loads(modules))
+    sys.argv = _serve(socket.socket(fileno=int(line)))
+    if sys.argv[0] == "-m":
+        del sys.argv[0]
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
     else:
-        sys.argv = [first, *rest]
-        runpy.run_path(first, run_name="__main__")
+        sys.path[0] = str(Path(sys.argv[0]).parent)
+        runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 if __name__ == "__main__":

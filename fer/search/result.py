@@ -20,7 +20,7 @@ from fer.search.loop import Search
 from fer.search.table import print_rows, write_csv, write_html
 from fer.search.trial import Goal, Outcome, Trial
 
-FREE = (*resume.FREE, "tuner.parallel", "tuner.time_limit", "tuner.trials")
+FREE = (*resume.FREE, "tuner.parallel", "tuner.time_limit", "tuner.trials", "tuner.warm")
 """What may differ when a search goes on."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from fer.artifact import RunFolder, write_text
 from fer.interruption import RESUME_ME
-from fer.process import Child, Lock
+from fer.process import Child
 from fer.search.space import override
 
 FACTS = "trial.json"
@@ -99,33 +99,23 @@ class Run:
     """
 
     def __init__(
-        self,
-        trial: Trial,
-        words: Sequence[str],
-        lock: Lock,
-        goal: Goal,
-        *,
-        measured: bool,
-        limit: float,
-        **variables: str,
+        self, trial: Trial, words: Sequence[str], goal: Goal, start: Callable[..., Child], *, measured: bool
     ) -> None:
         """Start it, from its checkpoint where there is one.
 
         Args:
-            trial: the trial.
+            trial: the trial; its lock is taken.
             words: what the user said about the training.
-            lock: the trial's, already taken.
             goal: what is sought.
+            start: a Child, but for its words and its log.
             measured: size and latency are asked for as well.
-            limit: in seconds; 0 for none.
-            variables: of the environment.
         """
         self.trial = trial
         self.goal = goal
         self.measured = measured
         self.pruned = False
         self.started = time.monotonic()
-        self._start = partial(Child, log=trial.folder / LOG, limit=limit, lock=lock, environment=variables)
+        self._start = partial(start, log=trial.folder / LOG)
         if RunFolder(trial.folder).manifest.exists():  # killed before it was measured
             self.child = self._measure()
         else:

@@ -16,7 +16,7 @@ GOAL = Goal(name="val_accuracy", mode="max")
 
 def tuner(**changes):
     search = {"trials": 12, "objectives": ["score"], "pruner": "none", "storage": "journal"}
-    return Optuna(**{"space": SPACE, "parallel": 1, "time_limit": 0, "seed": 0, **search, **changes})
+    return Optuna(**{"space": SPACE, "parallel": 1, "time_limit": 0, "warm": False, "seed": 0, **search, **changes})
 
 
 def search(folder, space=SPACE, **changes):
