@@ -19,7 +19,7 @@ import pytest
         pytest.param("predict", 3, marks=pytest.mark.slow),
         pytest.param("demo", 3, marks=pytest.mark.slow),
         pytest.param("coverage", 9, marks=pytest.mark.slow),
-        pytest.param("search", 5, marks=pytest.mark.slow),
+        pytest.param("search", 10, marks=pytest.mark.slow),
         pytest.param("memory", 3, marks=pytest.mark.slow),
         pytest.param("pipeline", 5, marks=pytest.mark.slow),
         pytest.param("resume", 3, marks=pytest.mark.slow),

@@ -34,6 +34,14 @@ KILLS, TRIALS = 10, 10
             ["+tuner.space.seed={int: [-1, 3]}"],
             "tuner.space: seed: expected a value",
         ),
+        (
+            ["tuner.warm=true", "runtime.backend=jax"],
+            "tuner.warm: expected false for runtime.backend=jax; a warm trial is forked with TensorFlow imported",
+        ),
+        (
+            ["tuner.warm=true", "+tuner.space={runtime.threads: {choice: [1, 2]}}"],
+            "tuner.warm: expected false for the space with runtime.threads; ",
+        ),
         (["+tuner.space.modle={choice: [1]}"], "tuner.space: modle: unknown key in the space; did you mean 'model'?"),
     ],
 )
@@ -84,6 +92,26 @@ def test_a_search_that_is_killed_at_random_tries_exactly_what_was_planned(tmp_pa
         assert passport["search"]["trial"] == number
         assert (folder / "output.log").read_text().count("test accuracy") == 1, "finished once"
     assert len(list((tmp_path / "search/trials").iterdir())) == TRIALS
+
+
+@pytest.mark.slow
+def test_a_warm_search_that_is_asked_to_stop_leaves_nothing_behind_and_goes_on(tmp_path):
+    words = [*QUICK, "training.epochs=60", "tuner=random", "tuner.trials=2", "tuner.warm=true", "sweep=search"]
+    tuner = start(tmp_path, words)
+    while not list(tmp_path.glob("search/trials/*/metrics.csv")):
+        assert tuner.poll() is None, (tmp_path / "terminal.log").read_text()
+        time.sleep(0.05)
+    assert "libtensorflow" not in Path(f"/proc/{tuner.pid}/maps").read_text(), "the parent has loaded TensorFlow"
+    processes = trials(tuner.pid)
+    assert len(processes) == 2, "the nursery and the trial"
+    tuner.terminate()
+    assert tuner.wait(timeout=120) == 75
+    assert not [pid for pid in processes if Path(f"/proc/{pid}").exists()]
+    assert start(tmp_path, words).wait(timeout=900) == 0, (tmp_path / "terminal.log").read_text()
+    memory = json.loads((tmp_path / "search/search.json").read_text())["trials"]
+    assert [(status, message) for _, status, _, message in memory.values()] == [("COMPLETED", "")] * 2
+    for log in tmp_path.glob("search/trials/*/output.log"):
+        assert log.read_text().count("test accuracy") == 1, "finished once"
 
 
 def planned(folder: Path) -> list[dict]:

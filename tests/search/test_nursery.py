@@ -47,9 +47,9 @@ def nursery(tmp_path_factory):
 def test_a_warm_child_differs_from_a_cold_one_in_nothing_that_it_can_see(nursery, script, tmp_path, capfd):
     words = script(
         "signals = {str(number): str(signal.getsignal(number)) for number in signal.valid_signals()}\n"
-        "facts = dict(argv=sys.argv, path=sys.path[0], file=__file__, name=__name__, cwd=os.getcwd(), signals=signals,\n"
+        "facts = dict(argv=sys.argv, path=sys.path[0], file=__file__, name=__name__, signals=signals,\n"
         "    leader=os.getsid(0) == os.getpid() == os.getpgrp(), parent=os.getppid(), variables=dict(os.environ),\n"
-        "    files=[os.readlink(f'/proc/self/fd/{each}') for each in range(3)])\n"
+        "    cwd=os.getcwd(), files=[os.readlink(f'/proc/self/fd/{each}') for each in range(3)])\n"
         "print(json.dumps(facts)); print('said', file=sys.stderr)"
     )
     seen = []
@@ -165,22 +165,23 @@ def test_a_warm_trial_has_the_numbers_of_a_cold_one_and_a_nursery_one_thread(tmp
     monkeypatch.chdir(tmp_path)
     with Nursery(RUNTIME, Path("nursery.log")) as nursery:
         for name, each in (("warm", nursery), ("cold", None), ("again", nursery)):
-            child = Child(["train.py", *QUICK, f"hydra.run.dir={name}"], Path(f"{name}.log"), nursery=each)
+            child = Child(["train.py", *QUICK, f"hydra.run.dir={name}/run"], Path(f"{name}.log"), nursery=each)
             assert child.wait() == 0, child.log.read_text()
         assert len(list(Path(f"/proc/{nursery.process.pid}/task").iterdir())) == 1
-    cold = RunFolder(Path("cold"))
+    cold = RunFolder(Path("cold/run"))
     for name in ("warm", "again"):
-        warm = RunFolder(Path(name))
+        warm = RunFolder(Path(name, "run"))
         assert [without_time(row) for row in warm.history()] == [without_time(row) for row in cold.history()]
         one, other = (json.loads(each.manifest.read_text()) for each in (warm, cold))
+        del one["config"]["folder"], other["config"]["folder"]
         for key in ("metrics", "monitor", "config", "splits", "device"):
             assert one[key] == other[key], key
-        assert one["command"].replace(name, "cold") == other["command"]
+        assert one["command"].replace(f"{name}/run", "cold/run") == other["command"]
         assert weights(warm) == weights(cold)
 
 
 def without_time(row):
-    return {key: value for key, value in row.items() if key != "seconds" and "per_second" not in key}
+    return {key: value for key, value in row.items() if key != "seconds"}
 
 
 def weights(run):
