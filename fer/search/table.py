@@ -56,10 +56,11 @@ def write_html(path: Path, title: str, rows: Sequence[Row], *, best: int | None,
 
 def html_table(page: Path, rows: Sequence[Row], *, best: int | None = None) -> str:
     """Return the table alone, as part of a page."""
-    head = "".join(f"<th>{html.escape(key)}</th>" for key in columns(rows))
+    keys = columns(rows)
+    head = "".join(f"<th>{html.escape(key)}</th>" for key in keys)
     lines = []
     for index, row in enumerate(rows):
-        cells = "".join(_cell(page, key, row.get(key)) for key in columns(rows))
+        cells = "".join(_cell(page, key, row.get(key)) for key in keys)
         lines.append(f"<tr{' class=best' if index == best else ''}>{cells}</tr>")
     return f"<div><table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
 
