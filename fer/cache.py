@@ -99,6 +99,10 @@ class StoredDataset(Dataset):
         """Equal for exact copies, whatever prepares the inputs: uint64 (n,); decisions know their data by them."""
         return self.store.digests
 
+    def targets(self, rows: np.ndarray) -> np.ndarray:
+        """Return the targets of some rows of the store (see Samples)."""
+        return np.asarray(self.store.targets)[rows]
+
     def proxies(self, rows: np.ndarray) -> Mapping[str, np.ndarray]:
         """Return numbers that are known of some samples beside their inputs (see Samples): the size, where it differs.
 
@@ -127,7 +131,7 @@ class StoredDataset(Dataset):
         samples = Samples(
             source=store.inputs,
             rows=rows,
-            targets=np.asarray(store.targets)[rows],
+            targets=self.targets(rows),
             names=store.names,
             proxies=self.proxies,
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from fer import check
-from fer.base import DataSpec, Samples, Split
+from fer.base import DataSpec, Split
 from fer.cache import Store, StoredDataset
 from fer.dataset.fer2013 import SIZE, Fer2013, find
 from fer.errors import DataError
@@ -81,12 +81,10 @@ class FerPlus(StoredDataset):
         )
         return {split: kept[own] for split, own in rows.items()}
 
-    def load(self, split: Split) -> Samples:
-        """Read one split: int64 labels (n,), or float32 probabilities (n, 8)."""
-        rows = super().load(split).rows
+    def targets(self, rows: np.ndarray) -> np.ndarray:
+        """Return int64 labels (n,), or float32 probabilities (n, 8)."""
         shares = self._judged[1][rows]
-        targets = shares.argmax(axis=1) if self.target == "majority" else shares
-        return Samples(source=self.store.inputs, rows=rows, targets=targets, names=self.store.names)
+        return shares.argmax(axis=1) if self.target == "majority" else shares
 
     @cached_property
     def _judged(self) -> tuple[np.ndarray, np.ndarray]:

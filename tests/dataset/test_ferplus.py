@@ -1,9 +1,11 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fer import decisions
 from fer.config import compose
 from fer.dataset.ferplus import CLASSES, FerPlus, majority, probabilities
 from fer.errors import DataError
@@ -45,6 +47,23 @@ def error(folder: Path, **changes) -> str:
         made.spec()
         made.load("train")
     return str(caught.value)
+
+
+@pytest.mark.parametrize("target", ["majority", "probabilities"])
+def test_decisions_change_the_taggers_labels(tmp_path, target):
+    made = dataset(tree(tmp_path), target=target)
+    before = made.load("train")
+    chosen = {before.name(0): {"action": "relabel", "label": "anger"}, before.name(1): {"action": "drop"}}
+    file = tmp_path / "decisions.json"
+    file.write_text(decisions.write("ferplus", made.digests, CLASSES, chosen))
+    after = replace(made, decisions=str(file)).load("train")
+    assert len(after) == len(before) - 1
+    assert after.targets.dtype == before.targets.dtype
+    if target == "majority":
+        assert CLASSES[after.targets[0]] == "anger"
+    else:
+        assert CLASSES[after.targets[0].argmax()] == "anger"
+        assert after.targets[0].sum() == 1
 
 
 def test_majority_needs_more_than_half_of_the_votes_that_count():
