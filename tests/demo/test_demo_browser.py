@@ -270,4 +270,7 @@ def test_it_ends_at_ctrl_c(folder):
         assert server.stdout.readline().startswith("http://")
         time.sleep(0.5)
         server.send_signal(2)
-        assert server.wait(120) == 0
+        try:
+            assert server.wait(120) == 0
+        finally:
+            server.kill()
