@@ -5,6 +5,7 @@ TAC 2017), arXiv:1708.03985. The copy for research has train_set/ and val_set/, 
 """
 
 import hashlib
+import io
 import logging
 import os
 from collections.abc import Iterator
@@ -30,6 +31,8 @@ CLASSES = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "anger", "c
 
 PARTS = ("train_set", "val_set")
 LABEL = "_exp.npy"
+MOST = 4096
+"""Bytes of a label's file that are read; one has about 130."""
 
 
 @dataclass(kw_only=True)
@@ -202,14 +205,14 @@ def _labelled(folder: Path) -> list[tuple[str, int | str]]:
     place = folder / "annotations"
     marked = {name.removesuffix(LABEL) for name in _names(place) if name.endswith(LABEL)}
     found: list[tuple[str, int | str]] = []
-    kinds: dict[bytes, np.dtype] = {}
+    known: dict[bytes, int | str] = {}
     for stem in sorted(images.keys() | marked, key=lambda each: (len(each), each)):
         if stem not in marked:
             found.append((images[stem], f"no annotations/{stem}{LABEL}"))
         elif stem not in images:
             found.append((f"annotations/{stem}{LABEL}", "no image of that name"))
         else:
-            found.append((images[stem], _label(f"{place}/{stem}{LABEL}", kinds)))
+            found.append((images[stem], _label(f"{place}/{stem}{LABEL}", known)))
     return found
 
 
@@ -218,21 +221,29 @@ def _names(folder: Path) -> Iterator[str]:
         yield from (entry.name for entry in entries)
 
 
-def _label(file: str, kinds: dict[bytes, np.dtype]) -> int | str:
-    """Return the number in a .npy file, as text or as a number, or what is wrong. np.load would take ten times as long.
+def _label(file: str, known: dict[bytes, int | str]) -> int | str:
+    """Return the number in a .npy file, as text or as a number, or what is wrong.
 
     Args:
         file: its path.
-        kinds: the headers seen so far, each with the type that it describes.
+        known: contents seen so far, and what they say: there are few, and NumPy takes ten times as long as the disk.
     """
-    with open(file, "rb") as stream:  # noqa: PTH123 (pathlib is slow for many files)
-        content = stream.read()
-    start = 10 + int.from_bytes(content[8:10], "little")
-    header, body = content[:start], content[start:]
     try:
-        if header not in kinds:
-            kinds[header] = np.load(file, allow_pickle=False).dtype
-        label = int(np.frombuffer(body, kinds[header])[0])
-    except (ValueError, IndexError, EOFError, OSError) as error:
+        opened = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))  # a third of open()'s time, for many files
+        try:
+            content = os.read(opened, MOST)
+        finally:
+            os.close(opened)
+        if content not in known:
+            known[content] = _parsed(content)
+    except OSError as error:
+        return f"no label in it ({error})"
+    return known[content]
+
+
+def _parsed(content: bytes) -> int | str:
+    try:
+        label = int(np.load(io.BytesIO(content), allow_pickle=False).ravel()[0])
+    except (ValueError, IndexError, EOFError) as error:
         return f"no label in it ({error})"
     return label if 0 <= label <= 10 else f"expected a label from 0 to 10, got {label}"
