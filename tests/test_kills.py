@@ -68,7 +68,7 @@ def test_sigterm_saves_and_says_resume_me(tmp_path):
     assert run.wait(timeout=60) == 75
     text = (tmp_path / "terminal.log").read_text()
     assert "asked to end (SIGTERM); stopped after epoch " in text
-    assert "; `python train.py run=run resume=true` goes on with it" in text
+    assert f"; `python train.py run={tmp_path / 'run'} resume=true` goes on with it" in text
     words = [sys.executable, str(ROOT / "train.py"), "run=run", "resume=true", "training.pause_after=1"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 75, done.stderr
