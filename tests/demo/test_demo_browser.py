@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import expect, sync_playwright
 
 from fer.drawing import draw_face
 from fer.predictor import Predictor
@@ -68,8 +69,6 @@ def film(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser(film):
-    from playwright.sync_api import sync_playwright
-
     camera = (
         "use-fake-ui-for-media-stream",
         "use-fake-device-for-media-stream",
@@ -123,6 +122,9 @@ def files(folder):
 def choose(page, label, name):
     page.get_by_label(label).click()
     page.get_by_role("option", name=name, exact=True).click()
+    expect(page.get_by_role("option")).to_have_count(
+        0, timeout=60_000
+    )  # it fades out, and the next list has the same names
 
 
 @needs_chromium
@@ -162,12 +164,13 @@ def test_the_camera_is_answered_while_it_records(page, folder):
     page.get_by_text("Click to Access Webcam").click()
     page.get_by_label("capture photo").click()
     page.wait_for_selector("#fer-filmed .fer-label")
-    assert page.is_hidden("#fer-shown")
+    page.wait_for_selector("#fer-shown", state="hidden")
     size = page.eval_on_selector("#fer-filmed .fer-picture", "image => [image.naturalWidth, image.naturalHeight]")
     assert size == [640, 480]
     page.get_by_text("Stop", exact=True).click()
     page.get_by_role("tab", name="Picture").click()
-    assert page.is_visible("#fer-shown") and page.is_hidden("#fer-filmed")
+    page.wait_for_selector("#fer-shown")
+    page.wait_for_selector("#fer-filmed", state="hidden")
     assert files(folder) == []
 
 
