@@ -106,11 +106,18 @@ def main() -> None:
         many = [*mesh, "dataset.shape.subset=all", f"dataset.path={meshes(folder / 'many.csv', 28_000 // share)}"]
         few = [*mesh, f"dataset.path={meshes(folder / 'few.csv', 6250 // share)}"]  # a tenth each for two splits
         network = ["model=landmark_cnn", "augmentation=none", "training.progress=none", "training.patience=0"]
+
+        def learning(size: int) -> tuple[list[str], str]:
+            return [*few, *network, "training.epochs=100", f"training.batch_size={size}"], f"{name}/{size}"
+
         links = ["dataset=affectnet", cache, f"dataset.path={entries(folder / 'affectnet', 290_000 // share)}"]
         fresh(read, many)
         runs = [
             ("landmark rows from the cache", 0.5, fresh(read, many)),
-            ("landmark_cnn, 100 epochs", 60.0, fresh(learnt, [*few, *network, "training.epochs=100"], f"{name}/run")),
+            *(
+                (f"landmark_cnn, 100 epochs, batches of {size}", 60.0, fresh(learnt, *learning(size)))
+                for size in (64, 256)
+            ),
             ("AffectNet's entries, first", 10.0, fresh(listed, links)),
             ("AffectNet's entries, later", 10.0, fresh(listed, links)),
         ]

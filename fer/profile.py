@@ -36,7 +36,7 @@ def measure(run: TrainRun) -> dict[str, float]:
     for number in range(WARM_UP + BATCHES):
         if number == WARM_UP:
             batches.seconds, seconds = dict.fromkeys(batches.seconds, 0.0), dict.fromkeys(seconds, 0.0)
-        batch = batches[number % len(batches)]
+        batch = batches[number % max(1, len(batches) - 1)]  # the last one may be smaller, which compiles anew
         started = time.perf_counter()
         batch = tree.map_structure(keras.ops.convert_to_tensor, batch)
         moved = time.perf_counter()

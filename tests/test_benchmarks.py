@@ -14,7 +14,7 @@ import pytest
         ("startup", 4),
         ("reading", 2),
         pytest.param("blocks", 3, marks=pytest.mark.slow),
-        pytest.param("landmarks", 4, marks=pytest.mark.slow),
+        pytest.param("landmarks", 5, marks=pytest.mark.slow),
         pytest.param("facemesh", 7, marks=pytest.mark.slow),
         pytest.param("predict", 3, marks=pytest.mark.slow),
         pytest.param("demo", 3, marks=pytest.mark.slow),
