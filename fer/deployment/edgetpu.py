@@ -10,6 +10,7 @@ import math
 import re
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +92,8 @@ class Prediction:
         if self.left:
             first = self.left[0]
             text.append(f"the first that is not: number {first.number}, {first.name} ({first.layer}): {self.reason}")
-            text.append(f"the CPU runs it and all after it: {', '.join(each.name for each in self.left)}")
+            counts = Counter(each.name for each in self.left).most_common()
+            text.append(f"the CPU runs it and all after it: {', '.join(f'{count} {name}' for name, count in counts)}")
         fits = "fits" if self.parameters <= MEMORY else f"{self.parameters - MEMORY:,} bytes are streamed"
         text.append(f"parameters on the chip: {self.parameters:,} of {MEMORY:,} bytes ({fits})")
         return text

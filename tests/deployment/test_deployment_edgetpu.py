@@ -108,9 +108,10 @@ def test_conditions_are_those_of_the_published_list(operation, reason):
 
 
 def test_the_first_unsupported_operation_parts_the_network():
-    found = predict([step(), step("GELU"), step()])
-    assert (len(found.mapped), [each.name for each in found.left]) == (1, ["GELU", "ADD"])
-    assert found.lines()[0] == "Edge TPU: 1 of 3 operations are mapped"
+    found = predict([step(), step("GELU"), step(), step()])
+    assert (len(found.mapped), [each.name for each in found.left]) == (1, ["GELU", "ADD", "ADD"])
+    assert found.lines()[0] == "Edge TPU: 1 of 4 operations are mapped"
+    assert found.lines()[2] == "the CPU runs it and all after it: 2 ADD, 1 GELU"
 
 
 def test_a_real_file_is_predicted(exported):
