@@ -216,6 +216,31 @@ def test_a_training_that_goes_on_goes_on_with_its_run(run: Path, caplog: pytest.
     assert [exit_code(part) for part in (first, second)] == [255, 0]
 
 
+@pytest.mark.slow
+def test_a_sweep_and_a_search_are_groups_of_runs_that_stay_apart(command: Any, tmp_path: Path) -> None:
+    quick = ("experiment=smoke", "augmentation=none", "tracker=wandb", "tracker.project=faces")
+    search = ("tuner=random", "tuner.trials=2", "tuner.parallel=2", "tuner/space=cnn48_small")
+    for words in (("train.py", "-m", *quick, "seed=1,2", "sweep=grid"), ("tune.py", *quick, *search, "sweep=search")):
+        done = command(*words)
+        assert done.returncode == 0, done.stderr
+    ids, groups = set(), []
+    for place in sorted([*tmp_path.glob("grid/*-smoke"), *tmp_path.glob("search/trials/*")]):
+        (folder,) = recorded(place)
+        log = records(folder)
+        (start,) = [entry.run for entry in log if entry.HasField("run")]
+        ids.add(start.run_id)
+        groups.append(start.run_group)
+        passport = json.loads((place / "manifest.json").read_text())
+        environment = items(start.config.update)["environment"]
+        assert environment["search"] == passport["search"]
+        history = [items(entry.history.item) for entry in log if entry.HasField("history")]
+        epochs = [values["epoch"] for values in history if "val_accuracy" in values]
+        assert epochs == list(range(passport["epochs"])), "its own epochs, each once"
+        assert exit_code(folder) == 0
+    assert len(ids) == 4
+    assert groups == [f"{tmp_path.name}/grid"] * 2 + ["search"] * 2
+
+
 def test_wandb_mode_disabled_is_respected(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
     record(run, tracker())
