@@ -155,6 +155,12 @@ def compose(name: str, *overrides: str) -> Any:
     return load(_composed(name, list(overrides)))
 
 
+def unchecked(name: str, *overrides: str) -> dict[str, Any]:
+    """Return the config of a command as it is composed, with nothing built of it: its dataset need not be there."""
+    register()
+    return OmegaConf.to_container(_composed(name, list(overrides)), resolve=True)  # type: ignore[return-value]
+
+
 class Variants:
     """Many variants of one command's config: composed once for each choice of groups, then only changed and checked."""
 

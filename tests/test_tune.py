@@ -20,7 +20,7 @@ from fer.search.trial import Goal
 
 ROOT = Path(__file__).resolve().parents[1]
 QUICK = ("experiment=smoke", "augmentation=none", "model.filters=[4,4,4]")
-KILLS, TRIALS = 10, 10
+KILLS, TRIALS = 10, 30
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import yaml
 
 from fer import resume
 from fer.artifact import RunFolder, write_text
-from fer.config import GROUPS, Variants, settings
+from fer.config import GROUPS, Variants, settings, unchecked
 from fer.errors import RunError
 from fer.resume import flat
 from fer.runs.tune import TuneRun
@@ -137,7 +137,7 @@ def _write_best(file: Path, run: TuneRun, variants: Variants, trial: Trial, row:
     chosen = {**run.choices, **trial.values}
     groups = [group for group in (*GROUPS, "runtime") if group in chosen and group != "tuner"]
     choices = {group: chosen[group] for group in groups}
-    plain = flat(settings(Variants("train", [f"{group}={choice}" for group, choice in choices.items()])({})))
+    plain = flat(unchecked("train", *(f"{group}={choice}" for group, choice in choices.items())))
     wanted = flat(settings(variants(trial.values)))
     changed = {key: value for key, (_, value) in differences(plain, wanted).items() if key != "name"}
     body = {
