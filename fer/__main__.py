@@ -8,7 +8,7 @@ from fer.config import RUNS, main
 from fer.errors import did_you_mean
 
 COMMANDS = sorted(RUNS)
-BARE = {"benchmark": "file", "verify": "file"}
+BARE = {"benchmark": "file", "predict": "source", "verify": "file"}
 """What a word without "=" means, where a command takes one."""
 
 PATHS = {"predict": {"source": "source", "model": "file", "run": "run", "output": "output"}}

@@ -91,11 +91,8 @@ class Keeper(keras.callbacks.Callback):
             {"epoch": epoch, "stage": self.stage.name, **values, "learning_rate": rate, "seconds": round(seconds, 3)}
         )
         progress.epoch, progress.step, progress.seconds = epoch + 1, 0, progress.seconds + seconds
-        better = self._better(values[score])
-        if better:
-            progress.best, progress.best_epoch, progress.waited, progress.flat = values[score], epoch, 0, 0
-        else:
-            progress.waited, progress.flat = progress.waited + 1, progress.flat + 1
+        better = progress.judge(epoch, values[score], values["val_loss"], self.fit.task.mode)
+        if progress.waited:
             self._lower_rate_or_stop(rate)
         best = checkpoint.values(self.fit.variables) if better else None
         self.fit.swap_average(self.model.optimizer)
@@ -142,12 +139,6 @@ class Keeper(keras.callbacks.Callback):
             f"{reason}; stopped after epoch {epoch}, step {step}; "
             f"`python train.py run={self.fit.folder.path} resume=true` goes on with it"
         )
-
-    def _better(self, value: float) -> bool:
-        best = self.fit.progress.best
-        if best is None:
-            return True
-        return value > best if self.fit.task.mode == "max" else value < best
 
     def _lower_rate_or_stop(self, rate: float) -> None:
         progress, optimizer, training = self.fit.progress, self.fit.settings.optimizer, self.fit.settings.training

@@ -45,3 +45,10 @@ def exists(recipe: Any, field: str) -> None:
     value = getattr(recipe, field)
     if not Path(value).expanduser().exists():
         raise ConfigError(f"{field}: no such file or folder: {value}")
+
+
+def folder(recipe: Any, field: str) -> None:
+    """Demand that the field, if it has a value, names a folder or nothing that is there yet."""
+    value = getattr(recipe, field)
+    if value is not None and Path(value).expanduser().is_file():
+        raise ConfigError(f"{field}: expected a folder, got the file {value}")

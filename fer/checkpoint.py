@@ -42,8 +42,9 @@ class Progress:
         step: finished steps of the epoch after those.
         best: the best monitored value so far; None before the first epoch.
         best_epoch: when it was reached; the first is 0.
+        best_loss: the validation loss of that epoch.
         best_file: the file with its network.
-        waited: epochs of this stage since then.
+        waited: epochs of this stage since the best value was first reached.
         flat: epochs since then or since the rate was last lowered.
         seconds: time spent in epochs.
         rows: metrics.csv.
@@ -55,11 +56,25 @@ class Progress:
     step: int = 0
     best: float | None = None
     best_epoch: int = 0
+    best_loss: float | None = None
     best_file: str = ""
     waited: int = 0
     flat: int = 0
     seconds: float = 0.0
     rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def judge(self, epoch: int, value: float, loss: float, mode: str) -> bool:
+        """Take in an epoch's monitored value; return whether it is to be kept as the best.
+
+        Of equal values, which are common where a validation split is small, that with the lower loss is kept; patience
+        is not given for it.
+        """
+        improved = self.best is None or (value > self.best if mode == "max" else value < self.best)
+        kept = improved or (value == self.best and self.best_loss is not None and loss < self.best_loss)
+        if kept:
+            self.best, self.best_epoch, self.best_loss = value, epoch, loss
+        self.waited, self.flat = (0, 0) if improved else (self.waited + 1, self.flat + 1)
+        return kept
 
     def next_stage(self) -> None:
         """Go on to the next stage."""

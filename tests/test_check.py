@@ -11,6 +11,7 @@ class Recipe:
     rate: float = 0.5
     kind: str = "cosine"
     path: str = "nowhere/at/all"
+    file: str | None = __file__
 
 
 @pytest.mark.parametrize(
@@ -23,6 +24,7 @@ class Recipe:
             lambda recipe: check.one_of(recipe, "kind", ("cosin", "plateau")),
             "kind: expected one of cosin, plateau, got 'cosine'; did you mean 'cosin'?",
         ),
+        (lambda recipe: check.folder(recipe, "file"), f"file: expected a folder, got the file {__file__}"),
         (lambda recipe: check.exists(recipe, "path"), "path: no such file or folder: nowhere/at/all"),
     ],
 )
@@ -38,6 +40,8 @@ def test_a_good_value_passes(tmp_path):
     check.at_least(recipe, "rate", 0.5)
     check.above(recipe, "rate", 0.4)
     check.one_of(recipe, "kind", ("cosine",))
+    check.folder(recipe, "path")
+    check.folder(Recipe(file=None), "file")
     check.exists(recipe, "path")
 
 

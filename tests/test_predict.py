@@ -159,6 +159,20 @@ def test_a_source_that_is_not_there_is_answered_in_one_line(work, tmp_path, name
 def test_the_command_says_what_it_did(command, model, photo, tmp_path):
     shutil.copy(model, tmp_path / "face.tflite")
     Image.fromarray(photo).save(tmp_path / "a b.png")
-    done = command("fer", "predict", "source=a b.png", "model=face.tflite", "output=out")
-    assert (done.returncode, done.stdout.splitlines()[0][:21]) == (0, "1 faces in 1 pictures")
+    done = command("fer", "predict", "a b.png", "model=face.tflite", "output=out")
+    assert (done.returncode, done.stdout.splitlines()[0][:19]) == (0, "1 face in 1 picture")
     assert done.stdout.splitlines()[-1] == "out"
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["output=photo.png"], "output: expected a folder, got the file photo.png"),
+        (["model=cnn48"], "model: no such file: cnn48; give a .tflite file, or a run's folder with run="),
+        (["run=outputs/mine"], "run=outputs/mine: no such folder"),
+    ],
+)
+def test_a_mistake_is_answered_before_anything_is_loaded(command, photo, tmp_path, words, text):
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    done = command("fer", "predict", "photo.png", *words)
+    assert (done.returncode, done.stderr) == (2, f"error: {text}\n")

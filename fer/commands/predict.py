@@ -4,6 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fer.artifact import find
 from fer.errors import DataError
 from fer.runs.predict import PredictRun
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 def predict(run: PredictRun) -> None:
     """Predict, and print what was seen and where it is written."""
     if run.run and not run.file:
+        find(run.run)  # before a backend is loaded for it
         run.runtime.apply(seed=0)
     from fer.predict import predict as work
     from fer.predictor import Predictor
@@ -35,11 +37,15 @@ def predict(run: PredictRun) -> None:
 
 
 def _said(done: "Summary") -> str:
-    parts = [f"{done.faces} faces in {done.pictures} pictures"]
+    parts = [f"{_count(done.faces, 'face')} in {_count(done.pictures, 'picture')}"]
     parts += [f"no face in {done.empty}"] * bool(done.empty)
     parts += [f"{len(done.unread)} files cannot be read"] * bool(done.unread)
     parts += [", ".join(f"{name} {count}" for name, count in done.labels.most_common() if count)] * bool(done.labels)
     return "; ".join(part for part in parts if part)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + "s" * (number != 1)
 
 
 def _timed(done: "Summary") -> str:

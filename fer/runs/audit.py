@@ -23,3 +23,4 @@ class AuditRun:
     def __post_init__(self) -> None:
         """Check the range."""
         check.between(self, "near", 0.5, 1)
+        check.folder(self, "output")

@@ -31,6 +31,7 @@ class BenchmarkRun:
     def __post_init__(self) -> None:
         """Check the ranges."""
         check.between(self, "repeats", 5, 100_000)
+        check.folder(self, "output")
         if not self.threads or min(self.threads) < 1:
             raise ConfigError(f"threads: expected numbers of 1 or more, got {self.threads}")
         for field_name in ("file", "frame"):

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from fer import check
+
 
 @dataclass(kw_only=True)
 class CompareRun:
@@ -14,3 +16,7 @@ class CompareRun:
 
     runs: list[str]
     output: str
+
+    def __post_init__(self) -> None:
+        """Check that there is room for the output."""
+        check.folder(self, "output")

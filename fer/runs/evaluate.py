@@ -43,3 +43,4 @@ class EvaluateRun:
         check.at_least(self, "batch_size", 1)
         check.one_of(self, "unmapped", ("stop", "drop"))
         check.at_least(self, "robustness", 0)
+        check.folder(self, "output")

@@ -34,6 +34,7 @@ class NoiseRun:
     def __post_init__(self) -> None:
         """Check the ranges."""
         check.between(self, "shown", 1, 2000)
+        check.folder(self, "output")
         check.at_least(self, "batch_size", 1)
         if self.dataset and self.runs != "latest":
             raise ConfigError("runs: is for networks, and dataset= for rules on the face; give one of the two")

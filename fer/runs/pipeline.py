@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from fer import check
 from fer.errors import ConfigError
 
 
@@ -24,6 +25,7 @@ class PipelineRun:
 
     def __post_init__(self) -> None:
         """Check that each stage is complete."""
+        check.folder(self, "output")
         for name, stage in self.stages.items():
             if stage and set(stage) - {"makes"} != {"command", "needs"}:
                 raise ConfigError(

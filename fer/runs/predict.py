@@ -1,8 +1,10 @@
 """The settings of `python -m fer predict`."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from fer import check
+from fer.errors import ConfigError
 from fer.landmarks import FaceMesh
 from fer.runtime import Runtime
 
@@ -54,5 +56,8 @@ class PredictRun:
         check.between(self, "batch", 1, 256)
         check.at_least(self, "smoothing", 0)
         check.at_least(self, "frames", 0)
+        check.folder(self, "output")
+        if self.file is not None and not Path(self.file).expanduser().exists():
+            raise ConfigError(f"model: no such file: {self.file}; give a .tflite file, or a run's folder with run=")
         if self.margin is not None:
             check.between(self, "margin", 0, 2)

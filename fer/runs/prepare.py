@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from fer import check
 from fer.base import Dataset
 
 
@@ -18,3 +19,7 @@ class PrepareRun:
     dataset: Dataset
     download: bool
     output: str
+
+    def __post_init__(self) -> None:
+        """Check that there is room for the output."""
+        check.folder(self, "output")

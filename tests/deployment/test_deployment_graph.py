@@ -14,11 +14,13 @@ def network(exported):
 
 def test_the_table_and_the_drawing_name_every_layer(exported, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "60")  # of a narrow terminal
     drawn = network(exported)
     assert write(drawn, tmp_path / "graph") == [tmp_path / "graph.txt", tmp_path / "graph.dot"]
     table, picture = (file.read_text() for file in (tmp_path / "graph.txt", tmp_path / "graph.dot"))
     for layer in drawn.layers:
         assert layer.name in table and layer.name in picture
+    assert "Param #" in table
     assert f"Total params: {drawn.count_params():,}" in table
 
 
