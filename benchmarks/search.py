@@ -6,7 +6,7 @@ search and a sweep leave them.
 
 import argparse
 import json
-import os
+import re
 import statistics
 import subprocess
 import sys
@@ -28,19 +28,26 @@ ROOT = Path(__file__).resolve().parents[1]
 QUICK = ["experiment=smoke", "augmentation=none", "model.filters=[8,8,8]"]
 
 
-def run(words: list[str], folder: Path) -> tuple[float, float, str]:
-    """Run a script; return its seconds, the largest resident size of it alone in MB, and what it printed."""
-    start = time.perf_counter()
-    with subprocess.Popen(
-        [sys.executable, str(ROOT / words[0]), *words[1:]], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as process:
-        assert process.stdout
-        printed = process.stdout.read().decode()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"{' '.join(words)}\n{printed}")
-    return time.perf_counter() - start, usage.ru_maxrss / 1e3, printed
+def run(words: list[str], folder: Path) -> tuple[float, float]:
+    """Run a script; return its seconds, and the largest resident size in MB of it alone, without its trials."""
+    start, largest = time.perf_counter(), 0.0
+    with (folder / "printed.log").open("w+") as log:
+        command = [sys.executable, str(ROOT / words[0]), *words[1:]]
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
+        while process.poll() is None:
+            largest = max(largest, peak(process.pid))
+            time.sleep(0.02)
+        seconds = time.perf_counter() - start
+        log.seek(0)
+        if process.returncode:
+            sys.exit(f"{' '.join(words)}\n{log.read()}")
+    return seconds, largest
+
+
+def peak(pid: int) -> float:
+    """Return the largest resident size that a process has had so far, in MB; 0 where it is about to end."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) / 1e3 if found else 0.0
 
 
 def finished(folder: Path, value: float) -> None:
@@ -106,12 +113,12 @@ def main() -> None:
             (f"a search of {many} finished trials", thousand_trials(folder, many)),
             (f"a sweep of {many} finished jobs", thousand_jobs(folder, many)),
         ):
-            seconds, memory, _ = run(words, folder)
+            seconds, memory = run(words, folder)
             rows += [[seconds / 5, f"{label}: list and resume, s", seconds, 5]]
             rows += [[memory / 300, f"{label}: parent, MB", memory, 300]]
         for label, warm, goal in (("cold", "false", 15), ("warm", "true", 2)):
             words = [*QUICK, "tuner=random", f"tuner.trials={few}", f"sweep={label}", f"tuner.warm={warm}"]
-            _, memory, _ = run(["tune.py", *words], folder)
+            _, memory = run(["tune.py", *words], folder)
             beyond, report = shares(folder / label)
             rows += [[beyond / goal, f"a {label} trial beyond training and report, s", beyond, goal]]
             rows += [[(beyond + report) / goal, f"a {label} trial beyond training alone, s", beyond + report, goal]]
