@@ -228,10 +228,11 @@ def _add(hyperparameters: Any, parameter: Parameter, when: list[tuple[str, tuple
 
 
 def keras_tuner() -> Any:
-    """Import KerasTuner without Keras.
+    """Import KerasTuner without Keras, scikit-learn and SciPy.
 
     Its oracles are NumPy alone, but its package imports Keras for other parts, and so TensorFlow: 640 MB and ten
-    seconds for nothing. Where Keras is not loaded yet, an empty module stands in for it during the import.
+    seconds for nothing; the other two are for the Bayesian oracle alone (see `give_gaussian_processes`). Where Keras is
+    not loaded yet, empty modules stand in for them during the import.
     """
     if "keras_tuner" not in sys.modules:
         stand_in = _StandIn()
@@ -243,7 +244,7 @@ def keras_tuner() -> Any:
         finally:
             if needed:
                 sys.meta_path.remove(stand_in)
-                for name in [name for name in sys.modules if name.partition(".")[0] == "keras"]:
+                for name in [name for name, module in sys.modules.items() if isinstance(module, _Empty)]:
                     del sys.modules[name]
         if needed:  # parameters are copied through Keras's own two functions, in this form
             from keras_tuner.src import utils
@@ -255,11 +256,23 @@ def keras_tuner() -> Any:
     return sys.modules["keras_tuner"]
 
 
+def give_gaussian_processes() -> None:
+    """Give KerasTuner's Bayesian oracle what it computes with."""
+    import scipy.optimize
+    import sklearn.exceptions
+    import sklearn.gaussian_process
+
+    keras_tuner()
+    bayesian = sys.modules["keras_tuner.src.tuners.bayesian"]
+    bayesian.scipy, bayesian.sklearn = scipy, sklearn  # type: ignore[attr-defined]
+
+
 class _StandIn:
-    """Finds an empty module for keras and everything below it."""
+    """Finds an empty module for what the oracles do without, and everything below it."""
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        return ModuleSpec(name, self, is_package=True) if name.partition(".")[0] == "keras" else None  # type: ignore[arg-type]
+        absent = name.partition(".")[0] in ("keras", "scipy", "sklearn")
+        return ModuleSpec(name, self, is_package=True) if absent else None  # type: ignore[arg-type]
 
     def create_module(self, spec: ModuleSpec) -> types.ModuleType:
         return _Empty(spec.name)

@@ -37,8 +37,9 @@ class Bayesian(Tuner):
 
     def search(self, space: Sequence[Parameter], goal: Goal, folder: Path, epochs: int) -> Search:
         """Open the search."""
-        from fer.search.oracle import OracleSearch, keras_tuner
+        from fer.search.oracle import OracleSearch, give_gaussian_processes, keras_tuner
 
+        give_gaussian_processes()
         oracle = partial(
             keras_tuner().oracles.BayesianOptimizationOracle,
             max_trials=self.trials,

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from fer.search.oracle import OracleSearch, keras_tuner
+from fer.search.oracle import OracleSearch, give_gaussian_processes, keras_tuner
 from fer.search.space import parse
 from fer.search.trial import Goal, Outcome
 
@@ -23,6 +23,8 @@ GOAL = Goal(name="val_accuracy", mode="max")
 
 def search(folder, kind="random", trials=12):
     oracles = keras_tuner().oracles
+    if kind == "bayesian":
+        give_gaussian_processes()
     builds = {
         "random": partial(oracles.RandomSearchOracle, max_trials=trials, seed=1),
         "bayesian": partial(oracles.BayesianOptimizationOracle, max_trials=trials, num_initial_points=4, seed=1),
@@ -116,7 +118,7 @@ def test_the_memory_is_whole_at_any_time(tmp_path):
 def test_kerastuner_is_imported_without_keras():
     code = (
         "import sys; from fer.search.oracle import keras_tuner; keras_tuner();"
-        "print([name for name in ('keras', 'tensorflow', 'jax') if name in sys.modules])"
+        "print([name for name in ('keras', 'tensorflow', 'jax', 'scipy', 'sklearn') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
