@@ -91,7 +91,7 @@ class Keeper(keras.callbacks.Callback):
             {"epoch": epoch, "stage": self.stage.name, **values, "learning_rate": rate, "seconds": round(seconds, 3)}
         )
         progress.epoch, progress.step, progress.seconds = epoch + 1, 0, progress.seconds + seconds
-        better = progress.judge(epoch, values[score], values["val_loss"], self.fit.task.mode)
+        better = progress.judge(score, self.fit.task.mode)
         if progress.waited:
             self._lower_rate_or_stop(rate)
         best = checkpoint.values(self.fit.variables) if better else None

@@ -42,7 +42,6 @@ class Progress:
         step: finished steps of the epoch after those.
         best: the best monitored value so far; None before the first epoch.
         best_epoch: when it was reached; the first is 0.
-        best_loss: the validation loss of that epoch.
         best_file: the file with its network.
         waited: epochs of this stage since the best value was first reached.
         flat: epochs since then or since the rate was last lowered.
@@ -56,25 +55,26 @@ class Progress:
     step: int = 0
     best: float | None = None
     best_epoch: int = 0
-    best_loss: float | None = None
     best_file: str = ""
     waited: int = 0
     flat: int = 0
     seconds: float = 0.0
     rows: list[dict[str, Any]] = field(default_factory=list)
 
-    def judge(self, epoch: int, value: float, loss: float, mode: str) -> bool:
-        """Take in an epoch's monitored value; return whether it is to be kept as the best.
+    def judge(self, score: str, mode: str) -> bool:
+        """Judge the epoch of the last row by a column; return whether it is the best so far.
 
         Of equal values, which are common where a validation split is small, that with the lower loss is kept; patience
         is not given for it.
         """
+        row = self.rows[-1]
+        value = row[score]
         improved = self.best is None or (value > self.best if mode == "max" else value < self.best)
-        kept = improved or (value == self.best and self.best_loss is not None and loss < self.best_loss)
-        if kept:
-            self.best, self.best_epoch, self.best_loss = value, epoch, loss
+        better = improved or (value == self.best and row["val_loss"] < self.rows[self.best_epoch]["val_loss"])
+        if better:
+            self.best, self.best_epoch = value, row["epoch"]
         self.waited, self.flat = (0, 0) if improved else (self.waited + 1, self.flat + 1)
-        return kept
+        return better
 
     def next_stage(self) -> None:
         """Go on to the next stage."""

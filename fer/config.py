@@ -158,7 +158,7 @@ def compose(name: str, *overrides: str) -> Any:
 def unchecked(name: str, *overrides: str) -> dict[str, Any]:
     """Return the config of a command as it is composed, with nothing built of it: its dataset need not be there."""
     register()
-    return OmegaConf.to_container(_composed(name, list(overrides)), resolve=True)  # type: ignore[return-value]
+    return cast(dict[str, Any], OmegaConf.to_container(_composed(name, list(overrides)), resolve=True))
 
 
 class Variants:

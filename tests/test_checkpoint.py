@@ -92,22 +92,23 @@ def test_reading_names_what_is_missing(tmp_path):
         read(tmp_path / "last-00001-0000000-0000.npz")
 
 
-def test_the_best_epoch_is_that_of_the_best_value_and_of_equal_ones_that_of_the_lowest_loss():
-    progress = Progress()
-    epochs = [(0.5, 1.0), (0.9, 0.8), (0.9, 0.9), (0.9, 0.5), (0.8, 0.1), (0.95, 2.0)]
-    kept, waited = [], []
+def judged(epochs, mode):
+    """Return what is kept and how long was waited, for the values and losses of some epochs."""
+    progress, found = Progress(), []
     for epoch, (value, loss) in enumerate(epochs):
-        kept.append(progress.judge(epoch, value, loss, "max"))
-        waited.append(progress.waited)
-    assert kept == [True, True, False, True, False, True]
-    assert waited == [0, 0, 1, 2, 3, 0], "a lower loss alone gives no patience"
-    assert (progress.best, progress.best_epoch, progress.best_loss) == (0.95, 5, 2.0)
+        progress.rows.append({"epoch": epoch, "val_score": value, "val_loss": loss})
+        found.append((progress.judge("val_score", mode), progress.waited))
+    return progress, found
+
+
+def test_the_best_epoch_is_that_of_the_best_value_and_of_equal_ones_that_of_the_lowest_loss():
+    epochs = [(0.5, 1.0), (0.9, 0.8), (0.9, 0.9), (0.9, 0.5), (0.8, 0.1), (0.95, 2.0)]
+    progress, found = judged(epochs, "max")
+    assert [kept for kept, _ in found] == [True, True, False, True, False, True]
+    assert [waited for _, waited in found] == [0, 0, 1, 2, 3, 0], "a lower loss alone gives no patience"
+    assert (progress.best, progress.best_epoch) == (0.95, 5)
 
 
 def test_lower_may_be_better():
-    progress = Progress()
-    assert [progress.judge(epoch, value, 1.0, "min") for epoch, value in enumerate((0.5, 0.6, 0.4))] == [
-        True,
-        False,
-        True,
-    ]
+    _, found = judged([(0.5, 1.0), (0.6, 1.0), (0.4, 1.0)], "min")
+    assert [kept for kept, _ in found] == [True, False, True]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def predict(run: PredictRun) -> None:
     """Predict, and print what was seen and where it is written."""
-    if run.run and not run.file:
+    if run.run and not (run.file or run.run.endswith(".tflite")):
         find(run.run)  # before a backend is loaded for it
         run.runtime.apply(seed=0)
     from fer.predict import predict as work

@@ -263,8 +263,7 @@ def give_gaussian_processes() -> None:
     import sklearn.gaussian_process
 
     keras_tuner()
-    bayesian = sys.modules["keras_tuner.src.tuners.bayesian"]
-    bayesian.scipy, bayesian.sklearn = scipy, sklearn  # type: ignore[attr-defined]
+    vars(sys.modules["keras_tuner.src.tuners.bayesian"]).update(scipy=scipy, sklearn=sklearn)
 
 
 class _StandIn:
