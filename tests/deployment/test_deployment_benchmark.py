@@ -43,7 +43,7 @@ def test_the_way_from_a_frame_to_a_label_is_measured(exported, tmp_path):
     way = row["whole_way"]
     assert way["frame"] == [640, 480]
     assert min(way[part] for part in ("detect_ms", "crop_ms", "answer_ms")) > 0
-    assert max(way[part] for part in ("detect_ms", "crop_ms", "answer_ms")) < way["p95_ms"]
+    assert max(way[part] for part in ("detect_ms", "crop_ms", "answer_ms")) < way["p50_ms"] <= way["p95_ms"]
 
 
 def test_what_cannot_be_measured_is_said(exported, tmp_path):
