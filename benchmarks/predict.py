@@ -34,6 +34,7 @@ def predict(video: str, folder: str) -> tuple[dict[str, float], float, float]:
     from fer.config import compose
     from fer.predict import predict as work
     from fer.predictor import Predictor
+    from fer.shots import open_source
 
     run = compose("predict", f"source={video}", f"output={folder}/predicted", "mesh.faces=1")
     done, samples = Event(), []
@@ -46,7 +47,7 @@ def predict(video: str, folder: str) -> tuple[dict[str, float], float, float]:
         watcher = Thread(target=watch)
         watcher.start()
         start = time.perf_counter()
-        summary = work(run, predictor, Path(run.output))
+        summary = work(run, open_source(run.source), predictor, Path(run.output))
         whole = time.perf_counter() - start
         done.set()
         watcher.join()

@@ -1,6 +1,6 @@
 """What is drawn over a picture of predicted faces: box, class, confidence, a bar for each class, points or mesh."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import cv2
@@ -15,6 +15,9 @@ SHADE = 0.45
 
 SMALLEST = 64
 """Pixels of the side of a box at least beside which bars are drawn."""
+
+Corners = tuple[int, int, int, int]
+"""Left, top, right and bottom of what is on a picture, in its pixels."""
 
 
 def annotate(image: np.ndarray, faces: Sequence[tuple[int | None, Prediction]], mesh: bool) -> np.ndarray:
@@ -34,12 +37,15 @@ def annotate(image: np.ndarray, faces: Sequence[tuple[int | None, Prediction]], 
         radius = max(1, round(face.box.width * scale / 80))
         for x, y in np.round(face.points * scale).astype(int):
             cv2.circle(picture, (int(x), int(y)), radius, GREEN, cv2.FILLED, cv2.LINE_AA)
-    for number, face in faces:
-        left, top, right, bottom = _corners(face, scale)
+    boxes = [_corners(face, scale) for _, face in faces]
+    for left, top, right, bottom in boxes:
         cv2.rectangle(picture, (left, top), (right, bottom), GREEN, max(1, round(2 * size)), cv2.LINE_AA)
-        _bars(picture, face, (left, top, right, bottom), size)
+    taken = list(boxes)
+    for (number, face), box in zip(faces, boxes, strict=True):
         words = [f"#{number}"] * (number is not None) + [f"{face.label} {face.confidence:.0%}"] * bool(face.label)
-        _title(picture, " ".join(words), left, top, size)
+        taken += _title(picture, " ".join(words), box, size, taken)
+    for (_, face), box in zip(faces, boxes, strict=True):
+        taken += _bars(picture, face, box, size, taken)
     return picture
 
 
@@ -51,39 +57,62 @@ def _enlarged(image: np.ndarray) -> np.ndarray:
     return cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
 
 
-def _corners(face: Prediction, scale: float) -> tuple[int, int, int, int]:
+def _corners(face: Prediction, scale: float) -> Corners:
     box = face.box
     right, bottom = box.x + box.width - 1, box.y + box.height - 1
     return round(box.x * scale), round(box.y * scale), round(right * scale), round(bottom * scale)
 
 
-def _title(picture: np.ndarray, text: str, left: int, top: int, size: float) -> None:
-    """Write above a box, or inside it where there is no room. OpenCV's font has ASCII only."""
+def _title(picture: np.ndarray, text: str, box: Corners, size: float, taken: Sequence[Corners]) -> list[Corners]:
+    """Write above or below a box, or inside it where there is no room. OpenCV's font has ASCII only."""
     if not text:
-        return
+        return []
     (width, height), below = cv2.getTextSize(text, FONT, size, 1)
-    left = max(0, min(left, picture.shape[1] - width - 2))
-    bottom = top - 3 if top - 3 - height - below >= 0 else top + height + below + 3
-    cv2.rectangle(picture, (left, bottom - height - below), (left + width + 2, bottom + 2), (0, 0, 0), cv2.FILLED)
-    cv2.putText(picture, text, (left + 1, bottom - below + 2), FONT, size, WHITE, 1, cv2.LINE_AA)
+    width, height = width + 2, height + below + 2
+    left, top, _, bottom = box
+    left = max(0, min(left, picture.shape[1] - width))
+    inside = _at(left, max(0, top) + 1, width, height)
+    place = _free(picture, (_at(left, y, width, height) for y in (top - height - 1, bottom + 2)), taken) or inside
+    cv2.rectangle(picture, place[:2], place[2:], (0, 0, 0), cv2.FILLED)
+    cv2.putText(picture, text, (left + 1, place[3] - below), FONT, size, WHITE, 1, cv2.LINE_AA)
+    return [place]
 
 
-def _bars(picture: np.ndarray, face: Prediction, corners: tuple[int, int, int, int], size: float) -> None:
-    """Draw a bar for each class beside the box, on the side with room; below it, inside, where there is none."""
-    left, top, right, bottom = corners
+def _bars(picture: np.ndarray, face: Prediction, box: Corners, size: float, taken: Sequence[Corners]) -> list[Corners]:
+    """Draw a bar for each class beside the box where there is room; inside it, if it is the only one; else none."""
+    left, top, right, bottom = box
     if not face.probabilities or min(right - left, bottom - top) < SMALLEST:
-        return
+        return []
     line = max(9, min(round(24 * size), (bottom - top) // len(face.probabilities)))
     small = line / 26
     width = 8 + max(cv2.getTextSize(name, FONT, small, 1)[0][0] for name in face.probabilities) + round(2.5 * line)
-    start = right + 3 if right + 3 + width <= picture.shape[1] else max(0, left - 3 - width)
-    if start == 0 and left - 3 - width < 0:
-        start = max(0, left + 2)
-    first = min(max(0, top), max(0, picture.shape[0] - line * len(face.probabilities)))
-    ground = picture[first : first + line * len(face.probabilities), start : start + width]
+    height = line * len(face.probabilities)
+    y = max(0, min(top, picture.shape[0] - height))
+    place = _free(picture, (_at(x, y, width, height) for x in (right + 3, left - 3 - width)), taken)
+    if place is None:
+        if len(taken) > 2:  # more than this box and its title
+            return []
+        place = _at(max(0, left + 2), max(0, min(bottom, picture.shape[0]) - height - 2), width, height)
+    start, first, right, bottom = place
+    ground = picture[first:bottom, start:right]
     ground[:] = (ground * SHADE).astype(np.uint8)
     for number, (name, share) in enumerate(face.probabilities.items()):
         y = first + number * line
         colour = GREEN if name == face.label else GREY
         cv2.rectangle(picture, (start, y + 1), (start + round(width * share), y + line - 2), colour, cv2.FILLED)
         cv2.putText(picture, name, (start + 3, y + round(0.75 * line)), FONT, small, WHITE, 1, cv2.LINE_AA)
+    return [place]
+
+
+def _at(left: int, top: int, width: int, height: int) -> Corners:
+    return left, top, left + width, top + height
+
+
+def _free(picture: np.ndarray, places: Iterable[Corners], taken: Sequence[Corners]) -> Corners | None:
+    """Return the first place that is in the picture and on nothing that is taken."""
+    for place in places:
+        left, top, right, bottom = place
+        inside = left >= 0 and top >= 0 and right <= picture.shape[1] and bottom <= picture.shape[0]
+        if inside and not any(left < r and right > x and top < b and bottom > y for x, y, r, b in taken):
+            return place
+    return None

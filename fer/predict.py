@@ -22,7 +22,7 @@ from fer.film import Film
 from fer.prediction_table import Table
 from fer.predictor import Prediction, Predictor
 from fer.runs.predict import PredictRun
-from fer.shots import Shot, Stills, shots, stills
+from fer.shots import Shot, Stills, shots
 from fer.smoothing import OneEuro
 from fer.tracking import Tracker
 from fer.validation import Validation
@@ -65,25 +65,24 @@ class Summary:
             self.seconds[stage] += time.perf_counter() - began
 
 
-def predict(run: PredictRun, predictor: Predictor, output: Path) -> Summary:
-    """Predict every face of a source.
+def predict(run: PredictRun, source: Stills | Video, predictor: Predictor, output: Path) -> Summary:
+    """Predict every face of a source; a video or a camera is closed at the end.
 
     Raises:
-        DataError: the source is not there or cannot be read.
+        DataError: the source cannot be read.
     """
-    images = stills(run.source)
     with ExitStack() as stack:
-        video = None if images else stack.enter_context(Video(run.source))
+        if isinstance(source, Video):
+            stack.enter_context(source)
         output.mkdir(parents=True, exist_ok=True)
         count = predictor.network.contract["output"]["points"]
         meshed = predictor.family == "landmarks"
         table = stack.enter_context(Table(output, run.format, predictor.classes, count, meshed))
         job = _Job(run, predictor, output, table)
-        if images:
-            job.stills(images)
+        if isinstance(source, Video):
+            job.video(source)
         else:
-            assert video is not None
-            job.video(video)
+            job.stills(source)
     return job.summary
 
 
@@ -100,7 +99,8 @@ class _Job:
         validation = Validation(self.predictor.classes) if labels else None
         for shot, faces in self._answers(images, self.run.batch, len(images.files)):
             if shot.image is None:
-                log.warning("%s", shot.note)
+                if len(images.files) > 1:
+                    log.warning("%s", shot.note)
                 self.table.say(shot.source, shot.frame, 0.0, shot.note)
                 self.summary.unread.append(shot.source)
                 continue

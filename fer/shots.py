@@ -72,11 +72,11 @@ def shots(video: Video, limit: int) -> Iterator[Shot]:
         yield Shot(source=video.name, image=frame.image, frame=frame.number, milliseconds=frame.milliseconds)
 
 
-def stills(source: str) -> Stills | None:
-    """Return the image files that a source names; None where it is a video or a camera.
+def open_source(source: str) -> Stills | Video:
+    """Return the image files that a source names, or the video or the camera, opened.
 
     Raises:
-        DataError: a folder or a glob has none.
+        DataError: there is nothing of that name, or nothing that can be read.
     """
     path = Path(source).expanduser()
     if path.is_dir():
@@ -98,4 +98,4 @@ def stills(source: str) -> Stills | None:
         parents = [file.parent for file in files]
         root = next(each for each in (parents[0], *parents[0].parents) if all(p.is_relative_to(each) for p in parents))
         return Stills(root=root, files=files)
-    return None
+    return Video(source)

@@ -13,6 +13,7 @@ from fer.config import compose
 from fer.errors import DataError
 from fer.predict import predict
 from fer.predictor import Predictor
+from fer.shots import open_source
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def work(model, tmp_path):
     def run(source, *words):
         settings = compose("predict", f"source='{source}'", f"file={model}", f"output={tmp_path / 'out'}", *words)
         with Predictor.load(model, detector=settings.detector, mesh=settings.mesh) as predictor:
-            return predict(settings, predictor, tmp_path / "out")
+            return predict(settings, open_source(settings.source), predictor, tmp_path / "out")
 
     return run
 
@@ -167,12 +168,22 @@ def test_the_command_says_what_it_did(command, model, photo, tmp_path):
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (["output=photo.png"], "output: expected a folder, got the file photo.png"),
-        (["model=cnn48"], "model: no such file: cnn48; give a .tflite file, or a run's folder with run="),
-        (["run=outputs/mine"], "run=outputs/mine: no such folder"),
+        (["photo.png", "output=photo.png"], "output: expected a folder, got the file photo.png"),
+        (["photo.png", "model=cnn48"], "model: no such file: cnn48; give a .tflite file, or a run's folder with run="),
+        (["photo.png", "run=outputs/mine"], "run=outputs/mine: no such folder"),
+        (["gone.mp4"], "source: no such file: gone.mp4; give a video file, or the number of a camera such as 0"),
     ],
 )
 def test_a_mistake_is_answered_before_anything_is_loaded(command, photo, tmp_path, words, text):
     Image.fromarray(photo).save(tmp_path / "photo.png")
-    done = command("fer", "predict", "photo.png", *words)
+    done = command("fer", "predict", *words)
     assert (done.returncode, done.stderr) == (2, f"error: {text}\n")
+
+
+def test_one_image_that_cannot_be_read_is_said_once(work, tmp_path, caplog):
+    file = tmp_path / "text.jpg"
+    file.write_text("text")
+    with pytest.raises(DataError) as error:
+        work(file)
+    assert str(error.value) == f"source: {file}: cannot be read as an image (no known format); is it damaged?"
+    assert not caplog.messages

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
 def predict(run: PredictRun) -> None:
     """Predict, and print what was seen and where it is written."""
+    from fer.shots import open_source
+
+    source = open_source(run.source)
     if run.run and not (run.file or run.run.endswith(".tflite")):
-        find(run.run)  # before a backend is loaded for it
+        find(run.run)  # what is missing is said before a backend is loaded
         run.runtime.apply(seed=0)
     from fer.predict import predict as work
     from fer.predictor import Predictor
@@ -28,7 +31,7 @@ def predict(run: PredictRun) -> None:
         mesh=run.mesh,
         margin=run.margin,
     ) as predictor:
-        done = work(run, predictor, output)
+        done = work(run, source, predictor, output)
     print(_said(done))
     print(_timed(done))
     print(output)
