@@ -1,14 +1,22 @@
+import json
+
 import numpy as np
+import pytest
 
 from fer import Predictor
+from fer.device.contract import unpack
 from fer.device.verify import verify
 from fer.drawing import draw_face
 from fer.network import SHIPPED
 
 
-def test_the_network_of_the_repository_is_small_and_unchanged():
-    assert SHIPPED.stat().st_size <= 2_000_000
-    verify(SHIPPED)
+@pytest.mark.parametrize("name", ["mien", "landmark_cnn"])
+def test_the_networks_of_the_repository_are_small_and_unchanged(name):
+    file = SHIPPED.with_name(f"{name}.tflite")
+    assert file.stat().st_size <= 2_000_000
+    verify(file)
+    contract = unpack(file).contract
+    assert contract == json.loads(file.with_suffix(".json").read_text())
 
 
 def test_the_network_of_the_repository_answers_where_none_is_named():

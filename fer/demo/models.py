@@ -1,9 +1,11 @@
 """Which models there are to choose from."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from fer.errors import RunError
+from fer.network import SHIPPED
 
 
 def find_models(places: Sequence[str]) -> dict[str, Path]:
@@ -28,8 +30,10 @@ def find_models(places: Sequence[str]) -> dict[str, Path]:
 
 
 def first(models: dict[str, Path]) -> str:
-    """Return the model that the page opens with: a file where there is one, since it is loaded at once."""
-    return next((name for name, path in models.items() if path.suffix == ".tflite"), next(iter(models)))
+    """Return the model that the page opens with: the repository's, or a file, which is loaded at once, or a run."""
+    shipped = (name for name, path in models.items() if path.resolve() == SHIPPED)
+    files = (name for name, path in models.items() if path.suffix == ".tflite")
+    return next(chain(shipped, files, models))
 
 
 def _models(place: Path) -> Iterator[Path]:

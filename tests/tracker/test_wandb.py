@@ -413,7 +413,7 @@ def test_without_a_network_the_run_is_offline(
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
     start = time.monotonic()
     record(run, tracker(mode=mode))
-    assert time.monotonic() - start < 15
+    assert time.monotonic() - start < 60  # the client itself would go on trying for 90 seconds
     (folder,) = recorded(run)  # what the failed start left is gone
     assert folder.name.startswith("offline-run-")
     (line,) = caplog.messages
