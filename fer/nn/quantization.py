@@ -73,6 +73,14 @@ class _Compressed:
         config = super().get_config()  # type: ignore[misc]
         return {**config, "rounds": self.rounds, "pruning": self.pruning.settings() if self.pruning else None}
 
+    # Keras's own layers store kernel and bias alone, and then miss the step of the pruning
+
+    def save_own_variables(self, store: Any) -> None:
+        keras.layers.Layer.save_own_variables(self, store)
+
+    def load_own_variables(self, store: Any) -> None:
+        keras.layers.Layer.load_own_variables(self, store)
+
     def effective(self, training: bool = False) -> Any:
         """Return the kernel that the computation sees."""
         kernel = self._kernel_variable()

@@ -76,10 +76,12 @@ def test_ranges_follow_the_extremes_of_the_batches():
     assert float(layer.high.numpy()) == pytest.approx(6.1), "nothing moves outside training"
 
 
-def test_a_saved_network_comes_back_the_same(float_network, tmp_path):
+@pytest.mark.parametrize("pruning", [None, {"sparsity": 0.5, "pattern": "2:4", "steps": 1}])
+def test_a_saved_network_comes_back_the_same(float_network, tmp_path, pruning):
     from fer.nn.weights import load_network
 
-    rewritten = rounded_and_seen(float_network)
+    rewritten = compress(float_network, rounds=True, pruning=pruning)
+    rewritten(IMAGES, training=True)
     rewritten.save(tmp_path / "a.keras")
     np.testing.assert_array_equal(load_network(tmp_path / "a.keras")(IMAGES), rewritten(IMAGES))
 
