@@ -66,10 +66,10 @@ class _Rewriter:
         if isinstance(operation, layers.SeparableConv2D):
             return self._separable(operation, args[0])
         if isinstance(operation, layers.Rescaling) and np.any(operation.offset):
+            # two steps, two roundings
             scaled = layers.Rescaling(operation.scale, name=self._name(operation.name))(self._close(args[0]))
-            return self._opened(
-                ops.add(self._close(self._opened(scaled)), operation.offset)
-            )  # two steps, two roundings
+            moved = layers.Rescaling(1.0, offset=operation.offset, name=self._name(f"{operation.name}_offset"))
+            return self._opened(moved(self._close(self._opened(scaled))))
         if isinstance(operation, layers.BatchNormalization) and id(args[0]) in self.made_by:
             return self._folded(operation, args[0])
         if _is_relu(operation) and id(args[0]) in self.open:

@@ -15,7 +15,7 @@ def network() -> keras.Model:
     x = shortcut = layers.ReLU(6.0)(layers.BatchNormalization()(x))
     x = layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x)
     x = layers.BatchNormalization()(x)
-    x = layers.Add()([x, shortcut])
+    x = layers.Add(name="add")([x, shortcut])
     x = layers.SeparableConv2D(8, 3, activation="relu")(x)
     x = layers.LeakyReLU()(x)
     x = layers.GlobalAveragePooling2D()(x)
@@ -47,6 +47,14 @@ def test_folding_alone_changes_nothing(float_network):
     rewritten = compress(float_network, rounds=False, pruning=pruning)
     assert not any(isinstance(layer, layers.BatchNormalization) for layer in rewritten.layers)
     np.testing.assert_allclose(rewritten(IMAGES), float_network(IMAGES), atol=1e-5)
+
+
+def test_names_of_the_network_are_not_given_again(float_network):
+    keras.utils.clear_session()  # as in a new process, where Keras begins to count names again
+    taken = [layer.name for layer in float_network._flatten_layers()]
+    assert "add" in taken
+    rewritten = compress(float_network, rounds=True, pruning=None)
+    assert len({operation.name for operation in rewritten.operations}) == len(rewritten.operations)
 
 
 def test_rounding_changes_little_and_something(float_network):
