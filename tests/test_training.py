@@ -210,11 +210,8 @@ def test_a_student_learns_from_a_teacher(smoke):
     teacher = train(smoke(*TINY, folder="teacher")).folder
     student = smoke(*TINY, f"distill.teacher={teacher}", "distill.weight=1", "training.epochs=3", folder="student")
     assert train(student).metrics["samples"] == 32
-    both = smoke(*TINY, f"distill.teacher='{teacher},{student.folder}'", folder="both")
-    assert train(both).metrics["samples"] == 32
     with pytest.raises(
-        ConfigError,
-        match=r"^distill\.teacher: expected shape \[32, 32, 1\] as in dataset synthetic, got \[24.* in .*teacher$",
+        ConfigError, match=r"^distill\.teacher: expected shape \[32, 32, 1\] as in dataset synthetic, got"
     ):
         smoke(*TINY, f"distill.teacher={teacher}", "dataset.size=32")
 

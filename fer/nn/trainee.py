@@ -16,8 +16,8 @@ class Trainee(keras.Model):
 
     Args:
         network: what is trained.
-        teacher: (networks, temperature, weight): the mean of their outputs, softened, is learned beside the targets
-            (Hinton et al. 2015, arXiv:1503.02531); None for none.
+        teacher: (network, temperature, weight): its softened outputs are learned beside the targets (Hinton et al.
+            2015, arXiv:1503.02531); None for none.
         images: splits that are put on the device at once, one after the other; inputs are then rows of them, with
             what is done to them (see fer.nn.device.changed). Empty where inputs are images.
     """
@@ -26,15 +26,15 @@ class Trainee(keras.Model):
         self,
         network: keras.Model,
         *,
-        teacher: tuple[Sequence[keras.Model], float, float] | None = None,
+        teacher: tuple[keras.Model, float, float] | None = None,
         images: Sequence[Samples] = (),
     ) -> None:
         super().__init__(name="trainee")
         self.network = network
-        networks, self.temperature, self.weight = teacher or ((), 1.0, 0.0)
-        self.teachers = list(networks)
-        for each in self.teachers:
-            each.trainable = False
+        self.teacher: keras.Model | None = None
+        if teacher:
+            self.teacher, self.temperature, self.weight = teacher
+            self.teacher.trainable = False
         self.images = None
         if images:
             whole = np.concatenate([samples.inputs(slice(None)) for samples in images])
@@ -47,10 +47,9 @@ class Trainee(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):  # type: ignore[no-untyped-def]
         """Return the loss; in training, what the teacher says is part of it."""
         loss = super().compute_loss(x, y, y_pred, sample_weight, training)
-        if not self.teachers or not training:
+        if self.teacher is None or not training:
             return loss
-        pictures = self._pictures(x)
-        told = sum(teacher(pictures, training=False) for teacher in self.teachers) / len(self.teachers)
+        told = self.teacher(self._pictures(x), training=False)
         return (1 - self.weight) * loss + self.weight * divergence(told, y_pred, self.temperature)
 
     def _pictures(self, inputs: Any) -> Any:

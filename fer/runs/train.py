@@ -78,7 +78,7 @@ class Distill:
     """Learning from another run's outputs (Hinton et al. 2015, arXiv:1503.02531).
 
     Attributes:
-        teacher: a finished run's folder, or several joined by ",", whose probabilities are averaged; null for none.
+        teacher: a finished run's folder; null for none.
         temperature: divides the logits of both before they are compared, 1 or more.
         weight: of the teacher in the loss, in [0, 1]; the targets have the rest.
     """
@@ -98,25 +98,22 @@ class Distill:
         Raises:
             FerError: it is not a finished run, or of other data.
         """
-        ours = artifact.contract(spec)
-        for run in self._teachers:
-            theirs = run.passport()["contract"]
-            for side, key in (("output", "classes"), ("input", "shape")):
-                if theirs[side][key] != ours[side][key] or spec.target != "classes":
-                    expected, got = f"{ours[side][key]} as in dataset {spec.name}", f"{theirs[side][key]} in {run.path}"
-                    raise ConfigError(f"distill.teacher: expected {key} {expected}, got {got}")
+        if not self.teacher:
+            return
+        theirs, ours = artifact.find(self.teacher).passport()["contract"], artifact.contract(spec)
+        for side, key in (("output", "classes"), ("input", "shape")):
+            if theirs[side][key] != ours[side][key] or spec.target != "classes":
+                expected, got = ours[side][key], theirs[side][key]
+                raise ConfigError(f"distill.teacher: expected {key} {expected} as in dataset {spec.name}, got {got}")
 
-    def load(self) -> tuple[list[Any], float, float] | None:
-        """Return (networks, temperature, weight), or None without a teacher."""
+    def load(self) -> tuple[Any, float, float] | None:
+        """Return (network, temperature, weight), or None without a teacher."""
         if not self.teacher:
             return None
         from fer.nn.weights import load_network
 
-        return [load_network(run.model) for run in self._teachers], self.temperature, self.weight
-
-    @property
-    def _teachers(self) -> list[artifact.RunFolder]:
-        return [artifact.find(each) for each in (self.teacher or "").split(",") if each]
+        network = load_network(artifact.find(self.teacher).model)
+        return network, self.temperature, self.weight
 
 
 @dataclass(kw_only=True)

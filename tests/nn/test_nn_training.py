@@ -30,22 +30,13 @@ def constant(probabilities):
 
 def test_the_teacher_is_part_of_the_loss_in_training_only():
     student, teacher = constant([0.5, 0.5]), constant([0.8, 0.2])
-    trainee = Trainee(student, teacher=([teacher], 1.0, 0.25))
+    trainee = Trainee(student, teacher=(teacher, 1.0, 0.25))
     trainee.compile("sgd", "categorical_crossentropy")
     x, y = np.zeros((1, 2), np.float32), np.array([[1.0, 0.0]], np.float32)
     told = 0.8 * np.log(0.8 / 0.5) + 0.2 * np.log(0.2 / 0.5)
     assert trainee.test_on_batch(x, y) == pytest.approx(np.log(2), rel=1e-5)
     assert trainee.train_on_batch(x, y) == pytest.approx(0.75 * np.log(2) + 0.25 * told, rel=1e-4)
     assert [variable.path for variable in trainee.trainable_variables] == [v.path for v in student.trainable_variables]
-
-
-def test_several_teachers_are_averaged():
-    student, teachers = constant([0.5, 0.5]), [constant([0.9, 0.1]), constant([0.7, 0.3])]
-    trainee = Trainee(student, teacher=(teachers, 1.0, 1.0))
-    trainee.compile("sgd", "categorical_crossentropy")
-    x, y = np.zeros((1, 2), np.float32), np.array([[1.0, 0.0]], np.float32)
-    told = 0.8 * np.log(0.8 / 0.5) + 0.2 * np.log(0.2 / 0.5)
-    assert trainee.train_on_batch(x, y) == pytest.approx(told, rel=1e-4)
 
 
 def test_layer_decay_lowers_the_step_of_earlier_layers():
