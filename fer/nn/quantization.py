@@ -27,20 +27,44 @@ def _rounded(kernel: Any, axis: int) -> Any:
 
 @keras.saving.register_keras_serializable("fer")
 class FakeQuant(keras.layers.Layer):
-    """Rounds activations to 8 bits within the moving average of their smallest and largest values."""
+    """Rounds activations to 8 bits within the moving average of their smallest and largest values.
+
+    Args:
+        wider: share by which the range is made wider.
+        halves: round the halves among averages as TFLite does; not in what the converter is given, which sees ranges.
+    """
+
+    def __init__(self, wider: float = 0.0, halves: bool = True, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.wider, self.halves = wider, halves
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the settings."""
+        return {**super().get_config(), "wider": self.wider, "halves": self.halves}
 
     def build(self, shape: Any) -> None:
         """Create the range."""
         zero = {"shape": (), "initializer": "zeros", "trainable": False, "dtype": "float32"}
         self.low, self.high = self.add_weight(name="low", **zero), self.add_weight(name="high", **zero)
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
-        """Round; in training, move the range first. The first batch sets it."""
-        if training:
-            low, high = ops.minimum(ops.min(inputs), 0.0), ops.maximum(ops.max(inputs), 0.0)
+    def call(self, inputs: Any, training: bool = False, averages: bool = False) -> Any:
+        """Round; in training, move the range first. The first batch sets it.
+
+        With `averages`, inputs are means of what was rounded in this range before, and have no say in it. TFLite's
+        integers round halves, which many of them are, away from zero.
+        """
+        if averages and self.halves:
+            step = (self.high - self.low) / 255
+            return self._round(inputs + 1e-3 * step * ops.sign(inputs - (self.low + 128 * step)))
+        if training and not averages:
+            extremes = ops.minimum(ops.min(inputs), 0.0), ops.maximum(ops.max(inputs), 0.0)
+            low, high = (each * (1 + self.wider) for each in extremes)
             keep = ops.where(ops.equal(self.low, self.high), 0.0, MOMENTUM)
             self.low.assign(keep * self.low + (1 - keep) * ops.cast(low, "float32"))
             self.high.assign(keep * self.high + (1 - keep) * ops.cast(high, "float32"))
+        return self._round(inputs)
+
+    def _round(self, inputs: Any) -> Any:
         return fake_quant_with_min_max_vars(inputs, self.low, ops.maximum(self.high, self.low + 1e-6), num_bits=8)
 
     def compute_output_shape(self, shape: Any) -> Any:
@@ -171,14 +195,20 @@ def plain(network: keras.Model, *, ranges: bool) -> keras.Model:
     """
 
     def twin(layer: keras.layers.Layer) -> keras.layers.Layer:
-        if isinstance(layer, FakeQuant) and not ranges:
-            return keras.layers.Identity(name=layer.name)
+        if isinstance(layer, FakeQuant):
+            config = {**layer.get_config(), "halves": False}
+            return FakeQuant.from_config(config) if ranges else keras.layers.Identity(name=layer.name)
         kind = next((ours for ours, theirs in COMPRESSED.items() if type(layer) is theirs), None)
         if kind is None:
             return type(layer).from_config(layer.get_config())
         return kind.from_config({key: each for key, each in layer.get_config().items() if key not in OWN})
 
-    copied = keras.models.clone_model(network, clone_function=twin)
+    def call(layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(layer, keras.layers.Identity):
+            kwargs.pop("averages", None)  # said to the FakeQuant that it stands for
+        return layer(*args, **kwargs)
+
+    copied = keras.models.clone_model(network, clone_function=twin, call_function=call)
     for ours, theirs in zip(network.layers, copied.layers, strict=True):
         if isinstance(ours, _Compressed):
             bias = [ops.convert_to_numpy(ours.bias)] if ours.use_bias else []  # type: ignore[attr-defined]

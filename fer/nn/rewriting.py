@@ -16,6 +16,9 @@ PASSING = (
 )
 """They give values that they were given: nothing is rounded again."""
 
+AVERAGING = (layers.AveragePooling1D, layers.AveragePooling2D)
+"""TFLite rounds their results with the scale of what they were given."""
+
 FUSED = ("relu", "relu6", "linear")
 """Activations that TFLite computes inside the operation before them."""
 
@@ -43,8 +46,10 @@ class _Rewriter:
     def __init__(self, rounds: bool, pruning: dict[str, Any] | None) -> None:
         self.rounds, self.pruning = rounds, pruning
         self.open: dict[int, Any] = {}
+        self.wider: dict[int, float] = {}
         self.made_by: dict[int, Any] = {}
         self.closed: dict[int, Any] = {}
+        self.rounded_by: dict[int, FakeQuant] = {}
         self.names: set[str] = set()
 
     def rewrite(self, network: keras.Model) -> keras.Model:
@@ -66,10 +71,11 @@ class _Rewriter:
         if isinstance(operation, layers.SeparableConv2D):
             return self._separable(operation, args[0])
         if isinstance(operation, layers.Rescaling) and np.any(operation.offset):
-            # two steps, two roundings
+            # Two steps, two roundings. Pixels minus 127.5 lie half-way between the values of 8 bits, where TFLite
+            # rounds otherwise than Keras; in a range that is a little wider hardly any does
             scaled = layers.Rescaling(operation.scale, name=self._name(operation.name))(self._close(args[0]))
             moved = layers.Rescaling(1.0, offset=operation.offset, name=self._name(f"{operation.name}_offset"))
-            return self._opened(moved(self._close(self._opened(scaled))))
+            return self._opened(moved(self._close(self._opened(scaled))), wider=0.01)
         if isinstance(operation, layers.BatchNormalization) and id(args[0]) in self.made_by:
             return self._folded(operation, args[0])
         if _is_relu(operation) and id(args[0]) in self.open:
@@ -77,6 +83,8 @@ class _Rewriter:
         args, kwargs = keras.tree.map_structure(self._close_tensor, (args, kwargs))
         kwargs.pop("training", None)
         result = self._copied(operation)(*args, **kwargs)
+        if isinstance(operation, AVERAGING) and id(args[0]) in self.rounded_by:
+            return self.rounded_by[id(args[0])](result, averages=True)
         if isinstance(operation, PASSING) or _activation(operation) in FIXED:
             return result
         return keras.tree.map_structure(self._opened, result)
@@ -142,8 +150,9 @@ class _Rewriter:
         self.names.add(name)
         return name
 
-    def _opened(self, tensor: Any) -> Any:
+    def _opened(self, tensor: Any, wider: float = 0.0) -> Any:
         self.open[id(tensor)] = tensor
+        self.wider[id(tensor)] = wider
         return tensor
 
     def _close_tensor(self, value: Any) -> Any:
@@ -155,7 +164,9 @@ class _Rewriter:
             return tensor
         if id(tensor) not in self.closed:
             name = self._name(f"round_{len(self.closed)}")
-            self.closed[id(tensor)] = FakeQuant(name=name, dtype="float32")(tensor)
+            rounder = FakeQuant(self.wider[id(tensor)], name=name, dtype="float32")
+            self.closed[id(tensor)] = rounder(tensor)
+            self.rounded_by[id(self.closed[id(tensor)])] = rounder
         return self.closed[id(tensor)]
 
 

@@ -17,7 +17,7 @@ def network() -> keras.Model:
     x = layers.BatchNormalization()(x)
     x = layers.Add(name="add")([x, shortcut])
     x = layers.SeparableConv2D(8, 3, activation="relu")(x)
-    x = layers.LeakyReLU()(x)
+    x = layers.AveragePooling2D(2)(layers.LeakyReLU()(x))
     x = layers.GlobalAveragePooling2D()(x)
     head = keras.Sequential([layers.Dense(6, activation="relu"), layers.Dense(4, activation="softmax")], name="head")
     whole = keras.Model(inputs, head(x), name="small")
@@ -84,6 +84,21 @@ def test_ranges_follow_the_extremes_of_the_batches():
     assert float(layer.high.numpy()) == pytest.approx(6.1), "nothing moves outside training"
 
 
+def test_averages_are_rounded_in_the_range_of_what_they_average_and_halves_away_from_the_integers_zero():
+    layer = FakeQuant()
+    layer(np.array([0.0, 255.0], np.float32), training=True)
+    averages = np.array([0.25, 0.5, 1.5, 200.5, 500.0], np.float32)  # the integers are from -128 to 127
+    np.testing.assert_allclose(layer(averages, training=True, averages=True), [0, 0, 1, 201, 255], atol=1e-4)
+    assert (float(layer.low.numpy()), float(layer.high.numpy())) == (0, 255)
+
+
+def test_a_range_can_be_made_wider():
+    layer = FakeQuant(0.01)
+    layer(np.array([-1.0, 1.0], np.float32), training=True)
+    np.testing.assert_allclose([layer.low.numpy(), layer.high.numpy()], [-1.01, 1.01])
+    assert FakeQuant.from_config(layer.get_config()).wider == 0.01
+
+
 @pytest.mark.parametrize("pruning", [None, {"sparsity": 0.5, "pattern": "2:4", "steps": 1}])
 def test_a_saved_network_comes_back_the_same(float_network, tmp_path, pruning):
     from fer.nn.weights import load_network
@@ -96,6 +111,9 @@ def test_a_saved_network_comes_back_the_same(float_network, tmp_path, pruning):
 
 def test_the_plain_twin_computes_the_same(float_network):
     rewritten = rounded_and_seen(float_network)
+    for layer in rewritten.layers:
+        if isinstance(layer, FakeQuant):
+            layer.halves = False  # which the integers of the file will round themselves
     twin = plain(rewritten, ranges=True)
     np.testing.assert_allclose(twin(IMAGES), rewritten(IMAGES), atol=1e-6)
     without = plain(rewritten, ranges=False)
