@@ -99,8 +99,9 @@ class _Job:
         validation = Validation(self.predictor.classes) if labels else None
         for shot, faces in self._answers(images, self.run.batch, len(images.files)):
             if shot.image is None:
-                if len(images.files) > 1:
-                    log.warning("%s", shot.note)
+                if len(images.files) == 1:
+                    raise DataError(f"source: {shot.note}")
+                log.warning("%s", shot.note)
                 self.table.say(shot.source, shot.frame, 0.0, shot.note)
                 self.summary.unread.append(shot.source)
                 continue
@@ -112,8 +113,6 @@ class _Job:
                 _save(self.output / _picture(shot.source), picture)
             if validation:
                 validation.add(shot.image, labels[shot.source], faces)
-        if len(images.files) == len(self.summary.unread) == 1:
-            raise DataError(f"source: {shot.note}")
         if validation:
             validation.write(self.output)
 

@@ -46,10 +46,8 @@ class _Rewriter:
     def __init__(self, rounds: bool, pruning: dict[str, Any] | None) -> None:
         self.rounds, self.pruning = rounds, pruning
         self.open: dict[int, Any] = {}
-        self.wider: dict[int, float] = {}
         self.made_by: dict[int, Any] = {}
         self.closed: dict[int, Any] = {}
-        self.rounded_by: dict[int, FakeQuant] = {}
         self.names: set[str] = set()
 
     def rewrite(self, network: keras.Model) -> keras.Model:
@@ -75,7 +73,7 @@ class _Rewriter:
             # rounds otherwise than Keras; in a range that is a little wider hardly any does
             scaled = layers.Rescaling(operation.scale, name=self._name(operation.name))(self._close(args[0]))
             moved = layers.Rescaling(1.0, offset=operation.offset, name=self._name(f"{operation.name}_offset"))
-            return self._opened(moved(self._close(self._opened(scaled))), wider=0.01)
+            return self._close(self._opened(moved(self._close(self._opened(scaled)))), wider=0.01)
         if isinstance(operation, layers.BatchNormalization) and id(args[0]) in self.made_by:
             return self._folded(operation, args[0])
         if _is_relu(operation) and id(args[0]) in self.open:
@@ -83,8 +81,8 @@ class _Rewriter:
         args, kwargs = keras.tree.map_structure(self._close_tensor, (args, kwargs))
         kwargs.pop("training", None)
         result = self._copied(operation)(*args, **kwargs)
-        if isinstance(operation, AVERAGING) and id(args[0]) in self.rounded_by:
-            return self.rounded_by[id(args[0])](result, averages=True)
+        if isinstance(operation, AVERAGING) and isinstance(rounder := args[0]._keras_history.operation, FakeQuant):
+            return rounder(result, averages=True)
         if isinstance(operation, PASSING) or _activation(operation) in FIXED:
             return result
         return keras.tree.map_structure(self._opened, result)
@@ -150,23 +148,20 @@ class _Rewriter:
         self.names.add(name)
         return name
 
-    def _opened(self, tensor: Any, wider: float = 0.0) -> Any:
+    def _opened(self, tensor: Any) -> Any:
         self.open[id(tensor)] = tensor
-        self.wider[id(tensor)] = wider
         return tensor
 
     def _close_tensor(self, value: Any) -> Any:
         return self._close(value) if isinstance(value, keras.KerasTensor) else value
 
-    def _close(self, tensor: Any) -> Any:
+    def _close(self, tensor: Any, wider: float = 0.0) -> Any:
         """Round an open result, once for all that take it."""
         if not self.rounds or id(tensor) not in self.open:
             return tensor
         if id(tensor) not in self.closed:
             name = self._name(f"round_{len(self.closed)}")
-            rounder = FakeQuant(self.wider[id(tensor)], name=name, dtype="float32")
-            self.closed[id(tensor)] = rounder(tensor)
-            self.rounded_by[id(self.closed[id(tensor)])] = rounder
+            self.closed[id(tensor)] = FakeQuant(wider, name=name, dtype="float32")(tensor)
         return self.closed[id(tensor)]
 
 

@@ -15,6 +15,7 @@ import types
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
@@ -266,12 +267,12 @@ def give_gaussian_processes() -> None:
     vars(sys.modules["keras_tuner.src.tuners.bayesian"]).update(scipy=scipy, sklearn=sklearn)
 
 
-class _StandIn:
+class _StandIn(MetaPathFinder, Loader):
     """Finds an empty module for what the oracles do without, and everything below it."""
 
-    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        absent = name.partition(".")[0] in ("keras", "scipy", "sklearn")
-        return ModuleSpec(name, self, is_package=True) if absent else None  # type: ignore[arg-type]
+    def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:
+        absent = fullname.partition(".")[0] in ("keras", "scipy", "sklearn")
+        return ModuleSpec(fullname, self, is_package=True) if absent else None
 
     def create_module(self, spec: ModuleSpec) -> types.ModuleType:
         return _Empty(spec.name)
