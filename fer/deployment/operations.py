@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import flatbuffers
+import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 TABLE = Path(__file__).with_name("tflite_runtime_2_14.json")
@@ -54,9 +55,30 @@ def read(network: bytes) -> Any:
 
 def write(model: Any) -> bytes:
     """Turn a ModelT into the bytes of a file."""
-    builder = flatbuffers.Builder(1 << 16)
+    builder = _Builder(1 << 16)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+class _Builder(flatbuffers.Builder):
+    """Writes equal arrays once: each kernel and each bias has a zero for each of its channels, of eight bytes.
+
+    TFLite's schema asks that weights begin at a multiple of 16 bytes, which flatbuffers' Python does not heed
+    (https://github.com/google/flatbuffers/issues/5839).
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self._places: dict[tuple[str, bytes], int] = {}
+
+    def CreateNumpyVector(self, x: np.ndarray) -> int:  # noqa: N802 (flatbuffers' name)
+        """Write an array, or return where an equal one was written."""
+        key = (x.dtype.str, x.tobytes())
+        if key not in self._places:
+            if x.dtype == np.uint8:  # the only such arrays in the schema are weights and other buffers
+                self.Prep(16, x.nbytes)
+            self._places[key] = super().CreateNumpyVector(x)
+        return self._places[key]
 
 
 def operations(network: bytes) -> list[Operation]:

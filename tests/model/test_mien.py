@@ -13,11 +13,19 @@ def recipe(*changes: str):
     return compose("train", "model=mien", *changes).model
 
 
-@pytest.mark.parametrize(("size", "millions"), [("mien_small", 0.4), ("mien", 0.9), ("mien_large", 3.6)])
+@pytest.mark.parametrize(
+    ("size", "millions"), [("mien_tiny", 0.06), ("mien_small", 0.4), ("mien", 0.9), ("mien_large", 3.6)]
+)
 def test_the_sizes_have_as_many_parameters_as_their_first_line_says(size, millions):
     network = recipe(f"model={size}").build(SPEC)
-    assert round(network.count_params() / 1e6, 1) == millions
+    assert network.count_params() / 1e6 == pytest.approx(millions, rel=0.05)
     assert network.output_shape == (None, 3)
+
+
+def test_the_tiny_one_has_separable_blocks_after_a_plain_first_convolution():
+    kinds = [type(layer).__name__ for layer in recipe("model=mien_tiny").build(SPEC).layers]
+    assert kinds.index("Conv2D") < kinds.index("SeparableConv2D")
+    assert kinds.count("SeparableConv2D") == 2 * 6
 
 
 def test_a_block_begins_as_its_shortcut():
