@@ -74,7 +74,7 @@ class TfliteNetwork:
 
         if unpack(file).contract is None:
             raise ModelError(f"{file}: says nothing about its input and its classes; write one with export.py")
-        self._model = Model(file, threads=threads, fast=True)
+        self._model = Model(file, threads=threads, kernels="xnnpack")
         self.name, self.contract = file.name, self._model.contract
 
     def __call__(self, inputs: Sequence[np.ndarray]) -> np.ndarray:

@@ -47,7 +47,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         (
             row["file"],
             row["runtime"],
-            "XNNPACK" if row["fast"] else "exact",
+            "XNNPACK" if row["fast"] else "own",
             str(row["threads"]),
             f"{row['bytes'] / 1e6:.2f}",
             "" if row["cold_start_ms"] is None else f"{row['cold_start_ms'] / 1000:.2f} s",
@@ -123,7 +123,7 @@ def _draw(path: Path, rows: Sequence[dict[str, Any]]) -> None:
         series.setdefault((row["file"], row["fast"]), []).append((row["threads"], row["p50_ms"]))
     for (name, fast), points in series.items():
         style = "-" if fast else "--"
-        axes.plot(*zip(*points, strict=True), style, marker="o", label=f"{name}{'' if fast else ', exact'}")
+        axes.plot(*zip(*points, strict=True), style, marker="o", label=f"{name}{'' if fast else ', own kernels'}")
     axes.set_xticks(sorted({row["threads"] for row in rows}))
     axes.set_xlabel("threads")
     axes.set_ylabel("median ms for one input")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fer.base import Samples
-from fer.device.runner import open_model
+from fer.device.runner import Kernels, open_model
 from fer.evaluation.points import nme
 from fer.runs.export import Gate
 from fer.task import Task
@@ -117,10 +117,10 @@ def run(file: Path, samples: Samples) -> np.ndarray:
         return np.concatenate(list(pool.map(work, np.array_split(np.arange(len(samples)), workers))))
 
 
-def open_session(file: Path, *, threads: int = 1, fast: bool = False) -> Session:
-    """Open an exported file with the runtime of its kind; `fast` as in fer.device.runner.open_model."""
+def open_session(file: Path, *, threads: int = 1, kernels: Kernels = "own") -> Session:
+    """Open an exported file with the runtime of its kind; `kernels` as in fer.device.runner.open_model."""
     if file.suffix != ".onnx":
-        return open_model(file, threads=threads, fast=fast)[1]
+        return open_model(file, threads=threads, kernels=kernels)[1]
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -132,7 +132,7 @@ def open_session(file: Path, *, threads: int = 1, fast: bool = False) -> Session
 
 def milliseconds(files: Mapping[str, Path], given: np.ndarray, rounds: int = 5, repeats: int = 10) -> dict[str, float]:
     """Return each file's median time for one input on one thread; they take turns, so a busy machine hits all."""
-    sessions = {name: open_session(file, fast=True) for name, file in files.items()}
+    sessions = {name: open_session(file, kernels="xnnpack") for name, file in files.items()}
     times: dict[str, list[float]] = {name: [] for name in files}
     for _ in range(rounds):
         for name, session in sessions.items():

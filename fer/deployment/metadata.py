@@ -39,7 +39,7 @@ def attach(file: Path, contract: dict[str, Any], questions: np.ndarray) -> dict[
     labels = "".join(f"{name}\n" for name in contract["output"]["classes"])
     files = {"labels.txt": labels.encode(), "contract.json": text.encode()}
     _replace(file, pack(network, files))
-    _replace(file, pack(network, files | golden(Model(file), questions)))
+    _replace(file, pack(network, files | golden(Model(file, kernels="reference"), questions)))
     write_text(file.with_suffix(".json"), text)
     return whole
 

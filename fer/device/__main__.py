@@ -72,7 +72,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _answer(options: argparse.Namespace, started: float) -> None:
-    model = Model(options.model, _given(options), threads=options.threads, fast=options.fast)
+    model = Model(options.model, _given(options), threads=options.threads, kernels="xnnpack" if options.fast else "own")
     if model.contract["input"]["kind"] != "image":
         raise FerError(f"{options.model}: takes landmarks, not pixels; `python -m fer predict` finds them first")
     points = model.contract["output"]["points"]

@@ -47,7 +47,7 @@ def main() -> int:
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Measure one file: times in milliseconds, memory in MB."""
     started = time.perf_counter()
-    model = Model(options.model, threads=options.threads, fast=options.fast)
+    model = Model(options.model, threads=options.threads, kernels="xnnpack" if options.fast else "own")
     loaded = time.perf_counter() - started
     shape = model.contract["input"]["shape"]
     given = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fer.device.runner import open_model
+from fer.device.runner import Kernels, open_model
 from fer.errors import ModelError
 
 
@@ -36,16 +36,16 @@ class Model:
         path: the .tflite file.
         contract: for a file without one of ours: "input" and "output" as in a contract; None reads the file's own.
         threads: of the runtime.
-        fast: let an integer network use XNNPACK (see fer.device.runner.Runner).
+        kernels: that compute an integer network (see fer.device.runner.Runner).
 
     Raises:
         ModelError: the file cannot be used, or has no contract and none was given.
     """
 
     def __init__(
-        self, path: Path, contract: dict[str, Any] | None = None, *, threads: int = 1, fast: bool = False
+        self, path: Path, contract: dict[str, Any] | None = None, *, threads: int = 1, kernels: Kernels = "own"
     ) -> None:
-        packed, self.runner = open_model(path, threads=threads, fast=fast)
+        packed, self.runner = open_model(path, threads=threads, kernels=kernels)
         whole = contract or packed.contract
         if whole is None:
             raise ModelError(

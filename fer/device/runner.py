@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -70,21 +70,29 @@ class Tensor:
         return (values.astype(np.float32) - self.zero_point) * np.float32(self.scale)
 
 
+Kernels = Literal["reference", "own", "xnnpack"]
+RESOLVERS: dict[Kernels, str] = {
+    "reference": "BUILTIN_REF",
+    "own": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
+    "xnnpack": "AUTO",
+}
+
+
 class Runner:
     """A network that is ready to run, one input at a time.
 
     Args:
         network: the bytes of the .tflite file.
         threads: of the runtime.
-        exact: run without XNNPACK: TFLite's own integer kernels give the same bits on every machine and in every
-            runtime, XNNPACK's are faster on a PC and round differently.
+        kernels: which code computes. Of an integer network "reference" gives the same bits on every machine, "own"
+            (TFLite's) those of its kind of processor in every runtime, "xnnpack" is the fastest and rounds otherwise.
 
     Raises:
         ModelError: the runtime does not take the file.
     """
 
-    def __init__(self, network: bytes, *, threads: int = 1, exact: bool = False) -> None:
-        self._interpreter = _interpreter(network, threads, exact)
+    def __init__(self, network: bytes, *, threads: int = 1, kernels: Kernels = "xnnpack") -> None:
+        self._interpreter = _interpreter(network, threads, kernels)
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         if len(inputs) != 1 or len(outputs) != 1:
             raise ModelError(f"expected one input and one output, got {len(inputs)} and {len(outputs)}")
@@ -97,10 +105,9 @@ class Runner:
         return self.output.dequantize(self._interpreter.get_tensor(self.output.index)[0])
 
 
-def _interpreter(network: bytes, threads: int, exact: bool) -> Any:
+def _interpreter(network: bytes, threads: int, kernels: Kernels) -> Any:
     module = runtime()
-    kinds = module.OpResolverType
-    resolver = kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES if exact else kinds.AUTO
+    resolver = getattr(module.OpResolverType, RESOLVERS[kernels])
     try:
         interpreter = module.Interpreter(
             model_content=network, num_threads=threads, experimental_op_resolver_type=resolver
@@ -119,7 +126,7 @@ def _tensor(details: dict[str, Any]) -> Tensor:
     return Tensor(details["index"], shape, np.dtype(details["dtype"]), float(scale), int(zero_point))
 
 
-def open_model(path: Path, *, threads: int = 1, fast: bool = False) -> tuple[Packed, Runner]:
+def open_model(path: Path, *, threads: int = 1, kernels: Kernels = "own") -> tuple[Packed, Runner]:
     """Open a file: its contract is checked first, and one that cannot be trusted is tried in another process.
 
     A file of ours carries a hash of its network. Bytes that no hash speaks for may crash a runtime instead of raising,
@@ -128,7 +135,7 @@ def open_model(path: Path, *, threads: int = 1, fast: bool = False) -> tuple[Pac
     Args:
         path: the .tflite file.
         threads: of the runtime.
-        fast: let an integer network use XNNPACK (see Runner).
+        kernels: that compute an integer network (see Runner).
 
     Raises:
         ModelError: the file cannot be used.
@@ -137,9 +144,9 @@ def open_model(path: Path, *, threads: int = 1, fast: bool = False) -> tuple[Pac
     contract = packed.contract
     if contract is None:
         probe(path)
-    exact = contract is not None and contract["export"]["integer"] and not fast
+    integer = contract is not None and contract["export"]["integer"]
     try:
-        return packed, Runner(packed.network, threads=threads, exact=exact)
+        return packed, Runner(packed.network, threads=threads, kernels=kernels if integer else "xnnpack")
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
 

@@ -1,12 +1,15 @@
 """A real exported file, changed in every way that a user or a bad copy might."""
 
 import hashlib
+import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fer.device.contract import Packed, pack, unpack
+from fer.device.model import Model
 from fer.device.verify import verify
 from fer.errors import ModelError
 
@@ -43,6 +46,15 @@ def test_two_swapped_labels_are_found(packed, tmp_path):
     assert refusal(tmp_path, packed.network, files).startswith(
         "model.tflite: output classes was changed: exported with ['angry', 'disgust', "
     )
+
+
+def test_the_reference_kernels_answer(exported):
+    """They alone give the same bits on every kind of processor (docs/raspberry-pi.md)."""
+    file = exported / "export/int8.tflite"
+    packed = unpack(file)
+    images = np.load(io.BytesIO(packed.files["golden.npz"]))["inputs"]
+    answers = [Model(file, kernels="reference")(image).outputs for image in images]
+    np.testing.assert_array_equal(packed.json("golden.json")["outputs"], answers)
 
 
 def test_labels_that_were_swapped_everywhere_are_found_by_the_answers(packed, tmp_path):
