@@ -155,7 +155,11 @@ class TrainRun:
         spec = self.dataset.spec()
         if spec.kind != self.model.kind:
             takes, has = (NOUNS[kind] for kind in (self.model.kind, spec.kind))
-            raise ConfigError(f"model: takes {takes}, but dataset {spec.name} has {has}; choose another")
+            found = ", or dataset=facemesh_csv with what `python -m fer extract` finds in them"
+            raise ConfigError(
+                f"model: takes {takes}, but dataset {spec.name} has {has}; "
+                f"choose another{found if has == NOUNS['image'] else ''}"
+            )
         if spec.target not in self.model.targets:
             predicts = " or ".join(self.model.targets)
             raise ConfigError(f"model: predicts {predicts}, but dataset {spec.name} has {spec.target}; choose another")

@@ -267,4 +267,7 @@ def test_images_and_landmarks_have_their_own_augmentation(tmp_path):
     assert refusal("augmentation=landmarks") == (
         "augmentation: changes landmarks, but dataset synthetic has images; choose augmentation=light, points or none"
     )
-    assert refusal("model=landmark_cnn") == "model: takes landmarks, but dataset synthetic has images; choose another"
+    assert refusal("model=landmark_cnn") == (
+        "model: takes landmarks, but dataset synthetic has images; "
+        "choose another, or dataset=facemesh_csv with what `python -m fer extract` finds in them"
+    )

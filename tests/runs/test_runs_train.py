@@ -31,7 +31,8 @@ def refusal(run: TrainRun, **changes) -> str:
 
 def test_a_model_of_another_kind_of_input_is_refused():
     assert refusal(compose("train"), model=OnLandmarks(weights="none")) == (
-        "model: takes landmarks, but dataset synthetic has images; choose another"
+        "model: takes landmarks, but dataset synthetic has images; "
+        "choose another, or dataset=facemesh_csv with what `python -m fer extract` finds in them"
     )
 
 
