@@ -64,8 +64,11 @@ def _replace(file: Path, content: bytes) -> None:
 
 
 def _with_metadata(network: bytes, contract: dict[str, Any]) -> bytes:
-    """Add TFLite's own metadata (https://ai.google.dev/edge/litert/models/metadata) to a network."""
+    """Add TFLite's metadata (https://ai.google.dev/edge/litert/models/metadata) to a network, and shorten its names."""
     model = operations.read(network)
+    for tensor in model.subgraphs[0].tensors:
+        # of what was fused the first layer's name is enough, and constants go by the operation that takes them
+        tensor.name = b"" if operations.is_constant(model, tensor) else tensor.name.split(b";")[0]
     buffer = operations.empty_buffer()
     buffer.data = np.frombuffer(_metadata(contract), np.uint8)
     model.buffers.append(buffer)
