@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from fer.config import compose
+from fer.evaluation.bootstrap import paired_bootstrap
 from fer.evaluation.metrics import wilson
 
 HERE = Path(__file__).resolve().parent
@@ -43,8 +44,16 @@ def main() -> None:
         print(
             f"{'model':32}{'accuracy':>9}{'95% interval':>16}{'size':>9}{'ms a face':>11}{'cold start':>12}{'peak':>9}"
         )
+        right = {}
         for name, (file, command) in contestants.items():
-            print(line(name, file, truth, run(command, place / "faces.bin", place / "answers.json")))
+            found = run(command, place / "faces.bin", place / "answers.json")
+            right[name] = np.array(found["answers"]) == truth
+            print(line(name, file, right[name], found))
+    print("\non the same faces, in points with a 95% interval:")
+    for ours in (file.name for file in args.ours):
+        for name in [each for each in right if each != ours]:
+            less = paired_bootstrap(right[ours].astype(float) - right[name])
+            print(f"{ours} less {name}: {100 * less.value:+.1f} ({100 * less.low:+.1f} to {100 * less.high:+.1f})")
 
 
 def write_faces(args: argparse.Namespace, file: Path) -> np.ndarray:
@@ -84,12 +93,11 @@ def run(command: list[str], faces: Path, answers: Path) -> dict:
     return json.loads(answers.read_text())
 
 
-def line(name: str, file: Path, truth: np.ndarray, found: dict) -> str:
+def line(name: str, file: Path, right: np.ndarray, found: dict) -> str:
     """Return a contestant's line of the table."""
-    right = int((np.array(found["answers"]) == truth).sum())
-    low, high = (100 * edge for edge in wilson(right, len(truth)))
+    low, high = (100 * edge for edge in wilson(int(right.sum()), len(right)))
     return (
-        f"{name:32}{right / len(truth):9.1%}{f'{low:.1f} to {high:.1f}':>16}{file.stat().st_size / 1000:6.0f} kB"
+        f"{name:32}{right.mean():9.1%}{f'{low:.1f} to {high:.1f}':>16}{file.stat().st_size / 1000:6.0f} kB"
         f"{np.median(found['milliseconds']):11.2f}{found['cold_start_ms']:9.0f} ms{found['peak_mb']:6.0f} MB"
     )
 

@@ -49,7 +49,7 @@ def test_a_file_is_opened_before_a_run_and_a_run_where_there_is_no_file(place):
 
 def test_the_page_opens_with_the_network_that_predict_uses():
     models = find_models([str(SHIPPED.parent)])
-    assert (list(models), first(models)) == (["landmark_cnn.tflite", "mien.tflite"], "mien.tflite")
+    assert (list(models), first(models)) == (["landmark_cnn.tflite", "mien.tflite", "mien_tiny.tflite"], "mien.tflite")
 
 
 def test_a_run_or_a_file_may_be_named_itself_and_equal_names_are_told_apart(place):
