@@ -18,6 +18,7 @@ import pytest
         pytest.param("facemesh", 7, marks=pytest.mark.slow),
         pytest.param("predict", 3, marks=pytest.mark.slow),
         pytest.param("demo", 3, marks=pytest.mark.slow),
+        ("cascade", 2),
         pytest.param("coverage", 9, marks=pytest.mark.slow),
         pytest.param("search", 10, marks=pytest.mark.slow),
         pytest.param("memory", 3, marks=pytest.mark.slow),
