@@ -1,7 +1,7 @@
 """A video that browsers play: VP8 in WebM, free of patents' fees.
 
-The program ffmpeg writes it where there is one, else OpenCV, which hands its encoder no settings, so that it takes
-three times as long.
+The program ffmpeg writes it where there is one, else OpenCV, which hands its encoder no settings, so that `predict`
+does less than half as many frames a second (docs/performance.md).
 """
 
 import os
@@ -24,7 +24,7 @@ AHEAD = 8
 """Frames that may wait for the encoder, which takes longer than most of what comes before it."""
 
 LIVE = ["-threads", "1", "-deadline", "realtime", "-cpu-used", "-6", "-crf", "10", "-b:v", "8M"]
-"""ffmpeg's settings of VP8: as near to the frames as OpenCV's film (39 dB on a photo that moves), in half its size."""
+"""ffmpeg's settings of VP8: as fast as a camera, on one thread, since the others find faces meanwhile."""
 
 
 class Film:
