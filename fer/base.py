@@ -359,6 +359,10 @@ class Exporter(ABC):
             ConfigError: the network holds something that the format has not.
         """
 
+    def counterpart(self, network: keras.Model) -> keras.Model:
+        """Return the network of exact weights whose layers have the names that `write` gives the file's."""
+        return network
+
     def finish(self, file: Path) -> list[str]:
         """Do what is left to do with a file that has passed its gate, and return lines for people."""
         return []

@@ -107,14 +107,14 @@ class _Job:
             new = too_new(operations(unpack(file).network))
             verdict.notes += [f"tflite-runtime 2.14 does not take {each}" for each in new]
             if not verdict.passed:
-                verdict.layers = self.layers(file)
+                verdict.layers = self.layers(file, exporter)
         seconds = (datetime.now(UTC) - started).total_seconds()
         log.info("%s", report.line(verdict, self.task, seconds))
         return verdict
 
-    def layers(self, file: Path) -> list[dict[str, Any]]:
+    def layers(self, file: Path, exporter: Exporter) -> list[dict[str, Any]]:
         """Rank a file's layers against a float32 file of the same network."""
-        plain = convert(self.network, self.building / "plain")
+        plain = convert(exporter.counterpart(self.network), self.building / "plain")
         rows = np.linspace(0, len(self.train) - 1, min(SEEN, len(self.train))).astype(int)
         return noise.layers(plain, file, self.train.inputs(rows))
 

@@ -24,10 +24,12 @@ class Int16x8(Exporter):
     Attributes:
         calibration: training images to see, as many of each class as there are.
         seed: of their choice.
+        correct_biases: make good for what rounding the kernels shifts (see fer.nn.correction).
     """
 
     calibration: int
     seed: int
+    correct_biases: bool
 
     calibrates: ClassVar[bool] = True
     integer: ClassVar[bool] = True
@@ -42,8 +44,10 @@ class Int16x8(Exporter):
         import tensorflow as tf
 
         from fer.deployment.convert import convert, shown
+        from fer.nn.correction import corrected
 
         assert calibration is not None
+        network = corrected(network, calibration) if self.correct_biases else network
         kernels = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
 
         def configure(converter: Any) -> None:
@@ -52,3 +56,9 @@ class Int16x8(Exporter):
             converter.target_spec.supported_ops = [kernels]
 
         return convert(network, path, configure)
+
+    def counterpart(self, network: keras.Model) -> keras.Model:
+        """Return the network, its BatchNorm folded where the biases are corrected (see Exporter.counterpart)."""
+        from fer.nn.correction import folded
+
+        return folded(network) if self.correct_biases else network

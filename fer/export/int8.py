@@ -27,12 +27,14 @@ class Int8(Exporter):
     Attributes:
         calibration: training images to see, as many of each class as there are.
         seed: of their choice.
+        correct_biases: make good for what rounding the kernels shifts (see fer.nn.correction).
         input: what the file takes: "uint8" (pixels as they are), "int8" or "float32".
         output: what it gives: "float32", "uint8" or "int8".
     """
 
     calibration: int
     seed: int
+    correct_biases: bool
     input: str
     output: str
 
@@ -51,10 +53,12 @@ class Int8(Exporter):
         import tensorflow as tf
 
         from fer.deployment.convert import convert, shown
+        from fer.nn.correction import corrected
         from fer.nn.quantization import is_rounded
 
         assert calibration is not None
         aware = is_rounded(network)
+        network = corrected(network, calibration) if self.correct_biases else network
 
         def configure(converter: Any) -> None:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -65,3 +69,9 @@ class Int8(Exporter):
             converter.inference_output_type = tf.as_dtype(self.output)
 
         return convert(network, path, configure, ranges=aware)
+
+    def counterpart(self, network: keras.Model) -> keras.Model:
+        """Return the network, its BatchNorm folded where the biases are corrected (see Exporter.counterpart)."""
+        from fer.nn.correction import folded
+
+        return folded(network) if self.correct_biases else network

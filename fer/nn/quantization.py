@@ -8,6 +8,7 @@ Rounding happens where TFLite rounds: after each operation that computes, and af
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 from keras.quantizers import fake_quant_with_min_max_vars
 
@@ -72,7 +73,7 @@ class FakeQuant(keras.layers.Layer):
         return shape
 
 
-class _Compressed:
+class CompressedLayer:
     """A layer whose kernel is pruned and rounded on its way into the computation; it stores the trained one.
 
     Args:
@@ -89,21 +90,36 @@ class _Compressed:
         self.pruning = Pruning(**pruning) if pruning else None
 
     def build(self, shape: Any) -> None:
+        """Create what the layer and its pruning need."""
         super().build(shape)  # type: ignore[misc]
         if self.pruning:
             self.pruning.build(self)
 
     def get_config(self) -> dict[str, Any]:
+        """Return the settings."""
         config = super().get_config()  # type: ignore[misc]
         return {**config, "rounds": self.rounds, "pruning": self.pruning.settings() if self.pruning else None}
 
     # Keras's own layers store kernel and bias alone, and then miss the step of the pruning
 
     def save_own_variables(self, store: Any) -> None:
+        """Store all of them."""
         keras.layers.Layer.save_own_variables(self, store)
 
     def load_own_variables(self, store: Any) -> None:
+        """Load all of them."""
         keras.layers.Layer.load_own_variables(self, store)
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Compute."""
+        layer: Any = self
+        outputs = self.product(inputs, self.effective(training))
+        outputs = ops.add(outputs, layer.bias) if layer.use_bias else outputs
+        return layer.activation(outputs) if layer.activation is not None else outputs
+
+    def product(self, inputs: Any, kernel: Any) -> Any:
+        """Return what the layer makes of its inputs with a kernel, without bias and activation."""
+        raise NotImplementedError
 
     def effective(self, training: bool = False) -> Any:
         """Return the kernel that the computation sees."""
@@ -112,21 +128,55 @@ class _Compressed:
             kernel = kernel * self.pruning.mask(kernel, training)
         return _rounded(kernel, self.channels) if self.rounds else kernel
 
+    def lost(self) -> Any:
+        """Return what rounding to 8 bits would take from that kernel."""
+        kernel = self.effective()
+        return kernel - _rounded(kernel, self.channels)
+
     def _kernel_variable(self) -> Any:
         return self._kernel  # type: ignore[attr-defined]
 
 
-def _finished(layer: Any, outputs: Any) -> Any:
-    outputs = ops.add(outputs, layer.bias) if layer.use_bias else outputs
-    return layer.activation(outputs) if layer.activation is not None else outputs
-
-
-class _Convolution(_Compressed):
-    def call(self, inputs: Any, training: bool = False) -> Any:
+class _Convolution(CompressedLayer):
+    def product(self, inputs: Any, kernel: Any) -> Any:
         layer: Any = self
         settings = {"padding": layer.padding, "dilation_rate": layer.dilation_rate}
-        outputs = ops.conv(inputs, self.effective(training), strides=list(layer.strides), **settings)
-        return _finished(self, outputs)
+        return ops.conv(inputs, kernel, strides=list(layer.strides), **settings)
+
+
+@keras.saving.register_keras_serializable("fer")
+class IntegerResize(keras.layers.Layer):
+    """Resizes images bilinearly as TFLite's integer kernel does, which counts positions in 1024ths of a pixel.
+
+    So 48 pixels become 224 in steps of 219 / 1024 instead of 219.4 / 1024 (`ComputeInterpolationValuesInteger` in
+    TFLite's reference kernels): at the far edge a tenth of a pixel is missing, which many a rounded value notices.
+
+    Args:
+        size: (height, width) of the outputs in pixels.
+        integers: False in what the converter is given, which writes that kernel.
+    """
+
+    def __init__(self, size: tuple[int, int], integers: bool = True, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.size, self.integers = tuple(size), integers
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the settings."""
+        return {**super().get_config(), "size": self.size, "integers": self.integers}
+
+    def call(self, inputs: Any) -> Any:
+        """Resize."""
+        if not self.integers:
+            return ops.image.resize(inputs, self.size)
+        rows, columns = map(_interpolation, inputs.shape[1:3], self.size)
+        return ops.einsum("oh,bhwc,pw->bopc", rows, inputs, columns)
+
+
+def _interpolation(given: int, wanted: int) -> np.ndarray:
+    """Return the weights of `given` pixels in a row in each of `wanted`, float32 (wanted, given)."""
+    step = (1024 * given + wanted // 2) // wanted
+    position = np.clip((np.arange(wanted) * step + step // 2 - 512) / 1024, 0, given - 1)
+    return np.maximum(0, 1 - np.abs(position[:, None] - np.arange(given))).astype(np.float32)
 
 
 @keras.saving.register_keras_serializable("fer")
@@ -140,27 +190,27 @@ class CompressedConv1D(_Convolution, keras.layers.Conv1D):
 
 
 @keras.saving.register_keras_serializable("fer")
-class CompressedDepthwiseConv2D(_Compressed, keras.layers.DepthwiseConv2D):
+class CompressedDepthwiseConv2D(CompressedLayer, keras.layers.DepthwiseConv2D):
     """DepthwiseConv2D with a compressed kernel."""
 
     channels = 2
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
+    def product(self, inputs: Any, kernel: Any) -> Any:
         """Convolve."""
         settings = {"padding": self.padding, "dilation_rate": self.dilation_rate}
-        return _finished(self, ops.depthwise_conv(inputs, self.effective(training), strides=self.strides, **settings))
+        return ops.depthwise_conv(inputs, kernel, strides=self.strides, **settings)
 
     def _kernel_variable(self) -> Any:
         return self.kernel
 
 
 @keras.saving.register_keras_serializable("fer")
-class CompressedDense(_Compressed, keras.layers.Dense):
+class CompressedDense(CompressedLayer, keras.layers.Dense):
     """Dense with a compressed kernel."""
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
+    def product(self, inputs: Any, kernel: Any) -> Any:
         """Multiply."""
-        return _finished(self, ops.matmul(inputs, self.effective(training)))
+        return ops.matmul(inputs, kernel)
 
 
 COMPRESSED: dict[Any, Any] = {
@@ -182,7 +232,7 @@ def is_rounded(network: keras.Model) -> bool:
 
 def is_compressed(network: keras.Model) -> bool:
     """Tell whether a network holds layers of this module."""
-    return any(isinstance(layer, FakeQuant | _Compressed) for layer in network._flatten_layers())
+    return any(isinstance(layer, FakeQuant | CompressedLayer) for layer in network._flatten_layers())
 
 
 def plain(network: keras.Model, *, ranges: bool) -> keras.Model:
@@ -198,6 +248,8 @@ def plain(network: keras.Model, *, ranges: bool) -> keras.Model:
         if isinstance(layer, FakeQuant):
             config = {**layer.get_config(), "halves": False}
             return FakeQuant.from_config(config) if ranges else keras.layers.Identity(name=layer.name)
+        if isinstance(layer, IntegerResize):
+            return IntegerResize.from_config({**layer.get_config(), "integers": False})
         kind = next((ours for ours, theirs in COMPRESSED.items() if type(layer) is theirs), None)
         if kind is None:
             return type(layer).from_config(layer.get_config())
@@ -210,7 +262,7 @@ def plain(network: keras.Model, *, ranges: bool) -> keras.Model:
 
     copied = keras.models.clone_model(network, clone_function=twin, call_function=call)
     for ours, theirs in zip(network.layers, copied.layers, strict=True):
-        if isinstance(ours, _Compressed):
+        if isinstance(ours, CompressedLayer):
             bias = [ops.convert_to_numpy(ours.bias)] if ours.use_bias else []  # type: ignore[attr-defined]
             theirs.set_weights([ops.convert_to_numpy(ours.effective()), *bias])
         elif theirs.weights:

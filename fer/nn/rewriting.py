@@ -7,7 +7,7 @@ import numpy as np
 from keras import layers, ops
 
 from fer.errors import ConfigError
-from fer.nn.quantization import COMPRESSED, FakeQuant
+from fer.nn.quantization import COMPRESSED, FakeQuant, IntegerResize
 
 PASSING = (
     *(layers.MaxPooling1D, layers.MaxPooling2D, layers.Flatten, layers.Reshape, layers.Permute, layers.Dropout),
@@ -78,6 +78,9 @@ class _Rewriter:
             return self._folded(operation, args[0])
         if _is_relu(operation) and id(args[0]) in self.open:
             return self._opened(self._copied(operation)(args[0]))
+        if self.rounds and _is_bilinear(operation):
+            resize = IntegerResize(operation.size, name=self._name(operation.name))
+            return self._opened(resize(self._close(args[0])))
         args, kwargs = keras.tree.map_structure(self._close_tensor, (args, kwargs))
         kwargs.pop("training", None)
         result = self._copied(operation)(*args, **kwargs)
@@ -124,7 +127,7 @@ class _Rewriter:
         values = dict(zip([each.name for each in norm.weights], norm.get_weights(), strict=True))
         scale = values.get("gamma", 1.0) / np.sqrt(values["moving_variance"] + norm.epsilon)
         kernel, bias = ours._kernel_variable().numpy(), ours.bias.numpy()
-        shaped = scale[:, None] if ours.channels == 2 else scale
+        shaped = scale.reshape(kernel.shape[2:]) if ours.channels == 2 else scale
         _set(ours, kernel * shaped, (bias - values["moving_mean"]) * scale + values.get("beta", 0.0))
         return result
 
@@ -181,3 +184,11 @@ def _is_relu(operation: Any) -> bool:
     if isinstance(operation, layers.ReLU):
         return operation.max_value in (None, 6) and not operation.negative_slope and not operation.threshold
     return isinstance(operation, layers.Activation) and _activation(operation) in ("relu", "relu6")
+
+
+def _is_bilinear(operation: Any) -> bool:
+    """Tell whether an operation is keras.ops.image.resize as TFLite's RESIZE_BILINEAR does it."""
+    changed = ("antialias", "crop_to_aspect_ratio", "pad_to_aspect_ratio")
+    if type(operation).__name__ != "Resize" or operation.interpolation != "bilinear":
+        return False
+    return operation.data_format != "channels_first" and not any(getattr(operation, each) for each in changed)

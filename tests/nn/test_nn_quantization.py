@@ -133,3 +133,21 @@ def test_its_int8_file_computes_in_integers_and_agrees(float_network, tmp_path):
     assert kinds == {"INT8"}, [(step.name, step.layer) for step in steps if step.outputs[0][1] != "INT8"]
     runner = Runner(file.read_bytes(), kernels="own")
     assert np.abs(np.stack([runner(image) for image in IMAGES]) - expected).max() < 0.03
+
+
+@pytest.mark.parametrize("size", [(28, 30), (7, 24)])
+def test_images_are_resized_as_the_integers_of_the_file_will(tmp_path, size):
+    from fer.config import compose
+    from fer.device.runner import Runner
+
+    inputs = keras.Input((12, 12, 3), name="image")
+    rewritten = compress(keras.Model(inputs, keras.ops.image.resize(inputs, size)), rounds=True, pruning=None)
+    rewritten(np.array([0, 255], np.float32)[:, None, None, None] * np.ones((12, 12, 3), np.float32), training=True)
+    exporter = compose("export", "export=int8").export
+    runner = Runner(exporter.write(rewritten, tmp_path / "int8", IMAGES).read_bytes(), kernels="reference")
+    given = np.stack([runner(image) for image in IMAGES[:8]])
+    difference = np.abs(given - np.asarray(rewritten(IMAGES[:8])).reshape(given.shape))
+    assert difference.max() < 1.01, "one level, where a sum lies half-way between two"
+    assert (difference > 0.01).mean() < 1e-3
+    exact = np.asarray(keras.ops.image.resize(IMAGES[:8], size)).reshape(given.shape)
+    assert (np.abs(given - exact) > 0.51).mean() > (0.05 if size == (28, 30) else -1), "which exact positions are not"
