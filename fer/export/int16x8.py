@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from fer import check
 from fer.base import Exporter
-from fer.export.int8 import FEWEST
+from fer.export.int8 import FEWEST, QUANTIZERS
 
 if TYPE_CHECKING:
     import keras
@@ -24,12 +24,13 @@ class Int16x8(Exporter):
     Attributes:
         calibration: training images to see, as many of each class as there are.
         seed: of their choice.
-        correct_biases: make good for what rounding the kernels shifts (see fer.nn.correction).
+        quantizer: of a float network: "corrected" (with corrected biases, see fer.nn.posttraining) or "converter"
+            (TensorFlow's converter alone).
     """
 
     calibration: int
     seed: int
-    correct_biases: bool
+    quantizer: str
 
     calibrates: ClassVar[bool] = True
     integer: ClassVar[bool] = True
@@ -38,16 +39,17 @@ class Int16x8(Exporter):
         """Check the ranges."""
         check.between(self, "calibration", FEWEST, 100_000)
         check.at_least(self, "seed", 0)
+        check.one_of(self, "quantizer", QUANTIZERS)
 
     def write(self, network: keras.Model, path: Path, calibration: np.ndarray | None = None) -> Path:
         """Calibrate and convert the network (see Exporter.write)."""
         import tensorflow as tf
 
         from fer.deployment.convert import convert, shown
-        from fer.nn.correction import corrected
+        from fer.nn.posttraining import corrected
 
         assert calibration is not None
-        network = corrected(network, calibration) if self.correct_biases else network
+        network = corrected(network, calibration) if self.quantizer == "corrected" else network
         kernels = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
 
         def configure(converter: Any) -> None:
@@ -58,7 +60,7 @@ class Int16x8(Exporter):
         return convert(network, path, configure)
 
     def counterpart(self, network: keras.Model) -> keras.Model:
-        """Return the network, its BatchNorm folded where the biases are corrected (see Exporter.counterpart)."""
-        from fer.nn.correction import folded
+        """Return the network, its BatchNorm folded where it is corrected (see Exporter.counterpart)."""
+        from fer.nn.posttraining import folded
 
-        return folded(network) if self.correct_biases else network
+        return folded(network) if self.quantizer == "corrected" else network

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 FEWEST = 32
 """Calibration images: with fewer, the ranges of single images decide."""
 
+QUANTIZERS = ("corrected", "converter")
+"""What quantizes a float network."""
+
 
 @dataclass(kw_only=True)
 class Int8(Exporter):
@@ -27,14 +30,15 @@ class Int8(Exporter):
     Attributes:
         calibration: training images to see, as many of each class as there are.
         seed: of their choice.
-        correct_biases: make good for what rounding the kernels shifts (see fer.nn.correction).
+        quantizer: of a float network: "corrected" (with corrected biases and our own ranges, see fer.nn.posttraining)
+            or "converter" (TensorFlow's converter alone).
         input: what the file takes: "uint8" (pixels as they are), "int8" or "float32".
         output: what it gives: "float32", "uint8" or "int8".
     """
 
     calibration: int
     seed: int
-    correct_biases: bool
+    quantizer: str
     input: str
     output: str
 
@@ -45,6 +49,7 @@ class Int8(Exporter):
         """Check the ranges."""
         check.between(self, "calibration", FEWEST, 100_000)
         check.at_least(self, "seed", 0)
+        check.one_of(self, "quantizer", QUANTIZERS)
         check.one_of(self, "input", ("uint8", "int8", "float32"))
         check.one_of(self, "output", ("float32", "uint8", "int8"))
 
@@ -53,25 +58,25 @@ class Int8(Exporter):
         import tensorflow as tf
 
         from fer.deployment.convert import convert, shown
-        from fer.nn.correction import corrected
+        from fer.nn.posttraining import calibrated
         from fer.nn.quantization import is_rounded
 
         assert calibration is not None
-        aware = is_rounded(network)
-        network = corrected(network, calibration) if self.correct_biases else network
+        network = calibrated(network, calibration) if self.quantizer == "corrected" else network
+        ranged = is_rounded(network)
 
         def configure(converter: Any) -> None:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            if not aware:
+            if not ranged:
                 converter.representative_dataset = shown(calibration)
                 converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
             converter.inference_input_type = tf.as_dtype(self.input)
             converter.inference_output_type = tf.as_dtype(self.output)
 
-        return convert(network, path, configure, ranges=aware)
+        return convert(network, path, configure, ranges=ranged)
 
     def counterpart(self, network: keras.Model) -> keras.Model:
-        """Return the network, its BatchNorm folded where the biases are corrected (see Exporter.counterpart)."""
-        from fer.nn.correction import folded
+        """Return the network as it is calibrated, but exact (see Exporter.counterpart)."""
+        from fer.nn.posttraining import unrounded
 
-        return folded(network) if self.correct_biases else network
+        return unrounded(network) if self.quantizer == "corrected" else network

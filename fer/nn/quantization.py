@@ -48,22 +48,34 @@ class FakeQuant(keras.layers.Layer):
         zero = {"shape": (), "initializer": "zeros", "trainable": False, "dtype": "float32"}
         self.low, self.high = self.add_weight(name="low", **zero), self.add_weight(name="high", **zero)
 
+    observes = False
+    """Whether inputs pass as they are and widen the range to their extremes: calibration, not training."""
+
     def call(self, inputs: Any, training: bool = False, averages: bool = False) -> Any:
         """Round; in training, move the range first. The first batch sets it.
 
         With `averages`, inputs are means of what was rounded in this range before, and have no say in it. TFLite's
         integers round halves, which many of them are, away from zero.
         """
+        if self.observes:
+            if not averages:
+                low, high = self._extremes(inputs)
+                self.low.assign(ops.minimum(self.low, low))
+                self.high.assign(ops.maximum(self.high, high))
+            return inputs
         if averages and self.halves:
             step = (self.high - self.low) / 255
             return self._round(inputs + 1e-3 * step * ops.sign(inputs - (self.low + 128 * step)))
         if training and not averages:
-            extremes = ops.minimum(ops.min(inputs), 0.0), ops.maximum(ops.max(inputs), 0.0)
-            low, high = (each * (1 + self.wider) for each in extremes)
+            low, high = self._extremes(inputs)
             keep = ops.where(ops.equal(self.low, self.high), 0.0, MOMENTUM)
             self.low.assign(keep * self.low + (1 - keep) * ops.cast(low, "float32"))
             self.high.assign(keep * self.high + (1 - keep) * ops.cast(high, "float32"))
         return self._round(inputs)
+
+    def _extremes(self, inputs: Any) -> tuple[Any, Any]:
+        extremes = ops.minimum(ops.min(inputs), 0.0), ops.maximum(ops.max(inputs), 0.0)
+        return extremes[0] * (1 + self.wider), extremes[1] * (1 + self.wider)
 
     def _round(self, inputs: Any) -> Any:
         return fake_quant_with_min_max_vars(inputs, self.low, ops.maximum(self.high, self.low + 1e-6), num_bits=8)
@@ -257,7 +269,7 @@ def plain(network: keras.Model, *, ranges: bool) -> keras.Model:
 
     def call(layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
         if isinstance(layer, keras.layers.Identity):
-            kwargs.pop("averages", None)  # said to the FakeQuant that it stands for
+            kwargs = {}  # they were said to the FakeQuant that it stands for
         return layer(*args, **kwargs)
 
     copied = keras.models.clone_model(network, clone_function=twin, call_function=call)

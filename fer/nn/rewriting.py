@@ -47,6 +47,7 @@ class _Rewriter:
         self.rounds, self.pruning = rounds, pruning
         self.open: dict[int, Any] = {}
         self.made_by: dict[int, Any] = {}
+        self.scaled: dict[int, Any] = {}
         self.closed: dict[int, Any] = {}
         self.names: set[str] = set()
 
@@ -74,6 +75,10 @@ class _Rewriter:
             scaled = layers.Rescaling(operation.scale, name=self._name(operation.name))(self._close(args[0]))
             moved = layers.Rescaling(1.0, offset=operation.offset, name=self._name(f"{operation.name}_offset"))
             return self._close(self._opened(moved(self._close(self._opened(scaled)))), wider=0.01)
+        if isinstance(operation, layers.Rescaling):  # which the converter multiplies into the kernel behind it
+            result = self._copied(operation)(self._close(args[0]))
+            self.scaled[id(result)] = result
+            return self._opened(result)
         if isinstance(operation, layers.BatchNormalization) and id(args[0]) in self.made_by:
             return self._folded(operation, args[0])
         if _is_relu(operation) and id(args[0]) in self.open:
@@ -97,7 +102,7 @@ class _Rewriter:
             config["activation"] = "linear"
         config["name"] = self._name(layer.name)
         ours = kind.from_config(config)  # type: ignore[attr-defined]
-        result = ours(self._close(inputs))
+        result = ours(inputs if id(inputs) in self.scaled else self._close(inputs))
         kernel, *bias = layer.get_weights()[: 1 + layer.use_bias]
         _set(ours, kernel, bias[0] if bias else np.zeros(ours.bias.shape, np.float32))
         if activation in ("linear",):

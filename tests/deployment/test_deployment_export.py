@@ -59,7 +59,7 @@ def test_the_files_say_everything_about_themselves(exported):
     assert contract["output"]["classes"] == ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
     assert contract["run"]["weights_sha256"] == passport["weights_sha256"]
     assert contract["export"] == {
-        **{"format": "int8", "integer": True, "calibration": 200, "seed": 0, "correct_biases": True},
+        **{"format": "int8", "integer": True, "calibration": 200, "seed": 0, "quantizer": "corrected"},
         **{"input": "uint8", "output": "float32"},
     }
     assert json.loads((exported / "export/int8.json").read_text()) == contract

@@ -6,8 +6,8 @@ import pytest
 from keras import layers
 
 from fer.errors import ConfigError
-from fer.nn.correction import corrected, folded
-from fer.nn.quantization import CompressedLayer
+from fer.nn.posttraining import calibrated, corrected, folded
+from fer.nn.quantization import CompressedLayer, FakeQuant
 from fer.nn.rewriting import compress
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (40, 12, 12, 3)).astype(np.uint8)
@@ -70,12 +70,37 @@ def test_a_pruned_network_is_corrected_too():
 def test_a_network_that_was_trained_for_integers_comes_back_itself():
     aware = compress(network(), rounds=True, pruning=None)
     assert corrected(aware, IMAGES) is aware
+    assert calibrated(aware, IMAGES) is aware
     assert folded(aware) is aware
+
+
+def test_ranges_are_the_extremes_over_all_inputs():
+    ranged = calibrated(network(), IMAGES)
+    rounders = [layer for layer in ranged.layers if isinstance(layer, FakeQuant)]
+    assert not any(rounder.observes for rounder in rounders)
+    ranges = [(float(each.low.numpy()), float(each.high.numpy())) for each in rounders]
+    assert ranges[0] == (0, IMAGES.max())
+    assert ranges[1][0] == 0 and 0 < ranges[1][1] <= 6, "behind the first convolution and its ReLU6"
+
+
+def test_the_file_of_a_calibrated_network_answers_as_that_network(tmp_path):
+    from fer.config import compose
+    from fer.device.runner import Runner
+
+    exact, exporter = network(), compose("export", "export=int8", "export.output=float32").export
+    runner = Runner(exporter.write(exact, tmp_path / "int8", IMAGES).read_bytes(), kernels="reference")
+    given = np.stack([runner(image) for image in IMAGES])
+    ranged = np.asarray(calibrated(exact, IMAGES)(IMAGES.astype(np.float32)))
+    step = (ranged.max() - ranged.min()) / 255
+    assert np.abs(given - ranged).max() < 3 * step
+    assert np.abs(given.mean(axis=0) - np.mean(exact(IMAGES.astype(np.float32)), axis=0)).max() < step
 
 
 def test_what_cannot_be_copied_is_said():
     inputs = keras.Input((12, 4))
     recurrent = keras.Model(inputs, layers.LSTM(3, name="memory")(inputs))
-    said = "model: memory is a recurrent layer, which is not rewritten; export.correct_biases=false exports it as it is"
+    said = (
+        "model: memory is a recurrent layer, which is not rewritten; export.quantizer=converter leaves it to TensorFlow"
+    )
     with pytest.raises(ConfigError, match=f"^{re.escape(said)}$"):
         corrected(recurrent, np.zeros((40, 12, 4), np.float32))
