@@ -56,8 +56,8 @@ def corrected(network: keras.Model, inputs: np.ndarray) -> keras.Model:
     means = dict.fromkeys(shifts, np.float64(0))
     for part in batched(len(inputs), BATCH):
         some = inputs[part].astype(np.float32)
-        for name, found in probe.predict_on_batch(some).items():
-            means[name] = means[name] + found * (len(some) / len(inputs))
+        for name, found in probe([some]).items():
+            means[name] = means[name] + ops.convert_to_numpy(found) * (len(some) / len(inputs))
     for layer in layers:
         layer.bias.assign_add(means[layer.name])
     return copied
