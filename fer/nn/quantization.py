@@ -55,7 +55,7 @@ class FakeQuant(keras.layers.Layer):
         """Round; in training, move the range first. The first batch sets it.
 
         With `averages`, inputs are means of what was rounded in this range before, and have no say in it. TFLite's
-        integers round halves, which many of them are, away from zero.
+        integers round halves, which many of them are, away from zero; a float's halves lie where its last bits fall.
         """
         if self.observes:
             if not averages:
@@ -65,7 +65,7 @@ class FakeQuant(keras.layers.Layer):
             return inputs
         if averages and self.halves:
             step = (self.high - self.low) / 255
-            return self._round(inputs + 1e-3 * step * ops.sign(inputs - (self.low + 128 * step)))
+            return self._round(inputs + 2e-4 * step * ops.sign(inputs - (self.low + 128 * step)))
         if training and not averages:
             low, high = self._extremes(inputs)
             keep = ops.where(ops.equal(self.low, self.high), 0.0, MOMENTUM)

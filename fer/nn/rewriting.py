@@ -17,7 +17,7 @@ PASSING = (
 """They give values that they were given: nothing is rounded again."""
 
 AVERAGING = (layers.AveragePooling1D, layers.AveragePooling2D)
-"""TFLite rounds their results with the scale of what they were given."""
+"""TFLite rounds their results with the scale of what they were given; so it does with resized images."""
 
 FUSED = ("relu", "relu6", "linear")
 """Activations that TFLite computes inside the operation before them."""
@@ -84,13 +84,13 @@ class _Rewriter:
         if _is_relu(operation) and id(args[0]) in self.open:
             return self._opened(self._copied(operation)(args[0]))
         if self.rounds and _is_bilinear(operation):
-            resize = IntegerResize(operation.size, name=self._name(operation.name))
-            return self._opened(resize(self._close(args[0])))
+            given = self._close(args[0])
+            return self._averaged(IntegerResize(operation.size, name=self._name(operation.name))(given), given)
         args, kwargs = keras.tree.map_structure(self._close_tensor, (args, kwargs))
         kwargs.pop("training", None)
         result = self._copied(operation)(*args, **kwargs)
-        if isinstance(operation, AVERAGING) and isinstance(rounder := args[0]._keras_history.operation, FakeQuant):
-            return rounder(result, averages=True)
+        if self.rounds and isinstance(operation, AVERAGING):
+            return self._averaged(result, args[0])
         if isinstance(operation, PASSING) or _activation(operation) in FIXED:
             return result
         return keras.tree.map_structure(self._opened, result)
@@ -135,6 +135,11 @@ class _Rewriter:
         shaped = scale.reshape(kernel.shape[2:]) if ours.channels == 2 else scale
         _set(ours, kernel * shaped, (bias - values["moving_mean"]) * scale + values.get("beta", 0.0))
         return result
+
+    def _averaged(self, result: Any, given: Any) -> Any:
+        """Round averages in the range of what they average, as TFLite does."""
+        rounder = given._keras_history.operation
+        return rounder(result, averages=True) if isinstance(rounder, FakeQuant) else self._opened(result)
 
     def _copied(self, operation: Any) -> Any:
         if not isinstance(operation, layers.Layer):
