@@ -180,15 +180,20 @@ class IntegerResize(keras.layers.Layer):
         """Resize."""
         if not self.integers:
             return ops.image.resize(inputs, self.size)
-        rows, columns = map(_interpolation, inputs.shape[1:3], self.size)
-        return ops.einsum("oh,bhwc,pw->bopc", rows, inputs, columns)
+        for axis in (1, 2):
+            below, share = _positions(inputs.shape[axis], self.size[axis - 1])
+            above = np.minimum(below + 1, inputs.shape[axis] - 1)
+            share = share.reshape((-1, 1, 1) if axis == 1 else (-1, 1))
+            # not a product of matrices: its last bits depend on the batch
+            inputs = ops.take(inputs, below, axis=axis) * (1 - share) + ops.take(inputs, above, axis=axis) * share
+        return inputs
 
 
-def _interpolation(given: int, wanted: int) -> np.ndarray:
-    """Return the weights of `given` pixels in a row in each of `wanted`, float32 (wanted, given)."""
+def _positions(given: int, wanted: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each of `wanted` pixels in a row the one of `given` at or before it, and the share of the next."""
     step = (1024 * given + wanted // 2) // wanted
-    position = np.clip((np.arange(wanted) * step + step // 2 - 512) / 1024, 0, given - 1)
-    return np.maximum(0, 1 - np.abs(position[:, None] - np.arange(given))).astype(np.float32)
+    position = np.clip(np.arange(wanted) * step + step // 2 - 512, 0, (given - 1) * 1024)
+    return position // 1024, (position % 1024 / 1024).astype(np.float32)
 
 
 @keras.saving.register_keras_serializable("fer")
