@@ -1,4 +1,4 @@
-"""TensorFlow's converter against ai-edge-quantizer on one finished run (`uv sync --extra quantizer`).
+"""TensorFlow's converter, alone and corrected, against ai-edge-quantizer on one run (`uv sync --extra quantizer`).
 
     python benchmarks/quantizers.py run=<run folder>
 
@@ -15,7 +15,7 @@ from fer.config import compose
 from fer.deployment import gate
 from fer.deployment.calibration import choose
 from fer.deployment.convert import convert
-from fer.runs import ExportRun
+from fer.runs.export import ExportRun
 
 FORMATS = ("dynamic", "int8", "int16x8")
 
@@ -47,10 +47,12 @@ def main(run: ExportRun) -> None:
         calibration = choose(job.train, job.samples, 200, seed=0)
         plain = convert(job.network, Path(building) / "fp32")
         for name in FORMATS:
-            exporter = compose("export", f"export={name}").export
-            ours = exporter.write(job.network, Path(building) / f"converter-{name}", calibration)
-            other = theirs(plain, name, calibration, Path(building) / f"ai-edge-quantizer-{name}.tflite")
-            for file in (ours, other):
+            files = [theirs(plain, name, calibration, Path(building) / f"ai-edge-quantizer-{name}.tflite")]
+            for quantizer in ("converter",) if name == "dynamic" else ("converter", "corrected"):
+                chosen = [] if name == "dynamic" else [f"export.quantizer={quantizer}"]
+                exporter = compose("export", f"export={name}", *chosen).export
+                files.append(exporter.write(job.network, Path(building) / f"{quantizer}-{name}", calibration))
+            for file in files:
                 found = gate.judge(file.stem, file, job.task, job.samples, job.reference, run.gate)
                 print(
                     f"{found.name:28} {found.bytes:>9,} bytes  {job.task.score} {100 * found.score:.2f}%  "
