@@ -56,12 +56,12 @@ class LandmarkMixer(Model):
         inputs = keras.Input(spec.shape, name="landmarks")
         x = layers.EinsumDense("bpd,pdw->bpw", (points, self.width), bias_axes="pw", name="points")(inputs)
         for _ in range(self.blocks):
-            y = layers.LayerNormalization()(x)
-            y = self._mix(y, "bpw,ph->bhw", (self.points_hidden, self.width), "h")
-            x = layers.Add()([x, layers.EinsumDense("bhw,hp->bpw", (points, self.width), bias_axes="p")(y)])
-            y = layers.LayerNormalization()(x)
-            y = self._mix(y, "bpw,wh->bph", (points, self.values_hidden), "h")
-            x = layers.Add()([x, layers.EinsumDense("bph,hw->bpw", (points, self.width), bias_axes="w")(y)])
+            # dense layers see the last axis alone, and TFLite adds a bias to no other
+            y = layers.Permute((2, 1))(layers.LayerNormalization()(x))
+            y = layers.Permute((2, 1))(layers.Dense(points)(self._hidden(y, self.points_hidden)))
+            x = layers.Add()([x, y])
+            y = self._hidden(layers.LayerNormalization()(x), self.values_hidden)
+            x = layers.Add()([x, layers.Dense(self.width)(y)])
         x = layers.Flatten()(layers.LayerNormalization()(x))
         x = layers.Dropout(self.dropout)(x)
         network = keras.Model(inputs, outputs(spec)(x), name="landmark_mixer")
@@ -69,8 +69,7 @@ class LandmarkMixer(Model):
             load_weights(network, self.weights)
         return network
 
-    def _mix(self, x: keras.KerasTensor, equation: str, shape: tuple[int, int], bias: str) -> keras.KerasTensor:
+    def _hidden(self, x: keras.KerasTensor, units: int) -> keras.KerasTensor:
         from keras import layers
 
-        x = layers.EinsumDense(equation, shape, bias_axes=bias, activation="relu")(x)
-        return layers.Dropout(self.dropout)(x)
+        return layers.Dropout(self.dropout)(layers.Dense(units, activation="relu")(x))

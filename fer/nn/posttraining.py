@@ -66,6 +66,8 @@ def corrected(network: keras.Model, inputs: np.ndarray) -> keras.Model:
 def calibrated(network: keras.Model, inputs: np.ndarray) -> keras.Model:
     """Return a copy that computes as its int8 file will: biases corrected, ranges the extremes over the inputs.
 
+    A network with a layer that TFLite rounds within, such as LayerNormalization, gets corrected biases alone.
+
     Args:
         network: a trained network of one input and one output; of quantization-aware training it comes back itself.
         inputs: (n, ...) of the network's input.
@@ -75,8 +77,10 @@ def calibrated(network: keras.Model, inputs: np.ndarray) -> keras.Model:
     """
     if is_rounded(network):
         return network
-    rounding = _copied(network, rounds=True)
-    for layer in _compressed(corrected(network, inputs)):
+    rounding, exact = _copied(network, rounds=True), corrected(network, inputs)
+    if _is_rounded_within(rounding):
+        return exact
+    for layer in _compressed(exact):
         rounding.get_layer(layer.name).bias.assign(layer.bias)
     rounders = [layer for layer in rounding.layers if isinstance(layer, FakeQuant)]
     for rounder in rounders:
@@ -99,9 +103,16 @@ def unrounded(network: keras.Model) -> keras.Model:
     if is_rounded(network):
         return network
     copied = _copied(network, rounds=True)
+    if _is_rounded_within(copied):
+        return folded(network)
     for layer in _compressed(copied):
         layer.rounds = False
     return copied
+
+
+def _is_rounded_within(network: keras.Model) -> bool:
+    """Tell whether a layer computes more than a product with its weights, whose parts would need ranges too."""
+    return any(layer.weights and not isinstance(layer, CompressedLayer | FakeQuant) for layer in network.layers)
 
 
 def _copied(network: keras.Model, *, rounds: bool) -> keras.Model:

@@ -31,12 +31,12 @@ def network() -> keras.Model:
     return whole
 
 
-def shift(exact: keras.Model, other: keras.Model) -> float:
+def shift(exact: keras.Model, other: keras.Model, inputs: np.ndarray = IMAGES) -> float:
     """Return the largest distance between means of outputs once the other's kernels are rounded."""
     for layer in other.layers:
         if isinstance(layer, CompressedLayer):
             layer.rounds = True
-    given = IMAGES.astype(np.float32)
+    given = inputs.astype(np.float32)
     return float(np.abs(np.mean(other(given), axis=0) - np.mean(exact(given), axis=0)).max())
 
 
@@ -94,6 +94,16 @@ def test_the_file_of_a_calibrated_network_answers_as_that_network(tmp_path):
     step = (ranged.max() - ranged.min()) / 255
     assert np.abs(given - ranged).max() < 3 * step
     assert np.abs(given.mean(axis=0) - np.mean(exact(IMAGES.astype(np.float32)), axis=0)).max() < step
+
+
+def test_where_a_layer_rounds_within_the_converter_finds_the_ranges():
+    inputs = keras.Input((12, 4))
+    values = layers.Dense(3)(layers.LayerNormalization()(inputs))
+    exact = keras.Model(inputs, layers.GlobalAveragePooling1D()(values))
+    some = np.random.default_rng(0).standard_normal((40, 12, 4)).astype(np.float32)
+    ranged = calibrated(exact, some)
+    assert not any(isinstance(layer, FakeQuant) for layer in ranged.layers)
+    assert shift(exact, ranged, some) < shift(exact, folded(exact), some) / 10
 
 
 def test_what_cannot_be_copied_is_said():
