@@ -14,7 +14,6 @@ import numpy as np
 from fer.base import Samples, Split, batched
 from fer.cache import digest
 from fer.errors import ConfigError, DataError
-from fer.nn.quantization import is_rounded
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +55,7 @@ def demand_independence(network: keras.Model, samples: Samples) -> None:
     alone = np.concatenate([_predict(network, inputs[i : i + 1]) for i in (0, len(inputs) - 1)])
     pairs = _predict(network, inputs[[0, 0, -1, -1]])[[0, 3]]  # the same neighbours, if fewer
     worst = float(np.abs(np.stack([alone, pairs]) - together[[0, -1]]).max())
-    # where values are rounded, a last bit that another batch computes otherwise may grow
-    exact = keras.config.dtype_policy().compute_dtype == "float32" and not is_rounded(network)
+    exact = keras.config.dtype_policy().compute_dtype == "float32"
     if worst > (1e-4 if exact else 3e-2) * max(1.0, float(np.abs(together).max())):
         raise ConfigError(
             f"model: the prediction of one sample changes by up to {worst:.2g} with its neighbours in the batch; "

@@ -5,6 +5,7 @@ these are rounded to 8 bits with a scale a channel, symmetric; activations withi
 Rounding happens where TFLite rounds: after each operation that computes, and after the ReLU where one is fused to it.
 """
 
+from abc import abstractmethod
 from typing import Any
 
 import keras
@@ -129,9 +130,9 @@ class CompressedLayer:
         outputs = ops.add(outputs, layer.bias) if layer.use_bias else outputs
         return layer.activation(outputs) if layer.activation is not None else outputs
 
+    @abstractmethod
     def product(self, inputs: Any, kernel: Any) -> Any:
         """Return what the layer makes of its inputs with a kernel, without bias and activation."""
-        raise NotImplementedError
 
     def effective(self, training: bool = False) -> Any:
         """Return the kernel that the computation sees."""
