@@ -7,14 +7,7 @@ import numpy as np
 from keras import layers, ops
 
 from fer.errors import ConfigError
-from fer.nn.quantization import COMPRESSED, FakeQuant, IntegerResize
-
-PASSING = (
-    *(layers.MaxPooling1D, layers.MaxPooling2D, layers.Flatten, layers.Reshape, layers.Permute, layers.Dropout),
-    *(layers.SpatialDropout1D, layers.SpatialDropout2D, layers.ZeroPadding1D, layers.ZeroPadding2D, layers.Cropping2D),
-    *(layers.GaussianNoise, layers.GaussianDropout),
-)
-"""They give values that they were given: nothing is rounded again."""
+from fer.nn.quantization import COMPRESSED, PASSING, FakeQuant, IntegerResize
 
 AVERAGING = (layers.AveragePooling1D, layers.AveragePooling2D)
 """TFLite rounds their results with the scale of what they were given; so it does with resized images."""

@@ -15,7 +15,7 @@ IMAGES = np.random.default_rng(1).integers(0, 256, (40, 12, 12, 3)).astype(np.ui
 
 def network() -> keras.Model:
     """A plain, a depthwise, a grouped and a dense layer, strides, padding and BatchNorm."""
-    keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(2)
     inputs = keras.Input((12, 12, 3), name="image")
     x = layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False)(layers.Rescaling(1 / 255)(inputs))
     x = layers.ReLU(6.0)(layers.BatchNormalization()(x))
