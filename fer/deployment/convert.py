@@ -58,7 +58,8 @@ def convert(
 
 
 def _in_plain_layers(network: keras.Model, *, ranges: bool) -> keras.Model:
-    from fer.nn.quantization import is_compressed, plain
+    from fer.nn.quantization import is_compressed
+    from fer.nn.rewriting import plain
 
     return plain(network, ranges=ranges) if is_compressed(network) else network
 

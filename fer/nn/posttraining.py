@@ -17,8 +17,8 @@ from keras import ops
 
 from fer.base import batched
 from fer.errors import ConfigError
-from fer.nn.quantization import CompressedLayer, FakeQuant, is_compressed, is_rounded, plain
-from fer.nn.rewriting import compress
+from fer.nn.quantization import CompressedLayer, FakeQuant, is_compressed, is_rounded
+from fer.nn.rewriting import compress, plain
 
 BATCH = 16
 """Inputs at a time: the values of all layers are held at once."""

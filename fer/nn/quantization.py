@@ -363,10 +363,6 @@ COMPRESSED: dict[Any, Any] = {
 }
 
 
-OWN = ("rounds", "pruning")
-"""Settings of compressed layers that Keras's own do not know."""
-
-
 def is_rounded(network: keras.Model) -> bool:
     """Tell whether a network was rewritten for quantization-aware training."""
     return any(isinstance(layer, FakeQuant) for layer in network._flatten_layers())
@@ -375,39 +371,3 @@ def is_rounded(network: keras.Model) -> bool:
 def is_compressed(network: keras.Model) -> bool:
     """Tell whether a network holds layers of this module."""
     return any(isinstance(layer, FakeQuant | CompressedLayer) for layer in network._flatten_layers())
-
-
-def plain(network: keras.Model, *, ranges: bool) -> keras.Model:
-    """Return a network of Keras's own layers that computes the same, with each kernel as pruned and rounded.
-
-    Args:
-        network: what fer.nn.rewriting.compress gave, trained.
-        ranges: keep the FakeQuant layers, from which the converter takes the ranges of activations; else activations
-            are not rounded any more.
-    """
-
-    def twin(layer: layers.Layer) -> layers.Layer:
-        if isinstance(layer, FakeQuant):
-            config = {**layer.get_config(), "integers": False}
-            return FakeQuant.from_config(config) if ranges else layers.Identity(name=layer.name)
-        if isinstance(layer, IntegerResize):
-            return IntegerResize.from_config({**layer.get_config(), "integers": False})
-        kind = next((ours for ours, theirs in COMPRESSED.items() if type(layer) is theirs), None)
-        if kind is None:
-            return type(layer).from_config(layer.get_config())
-        return kind.from_config({key: each for key, each in layer.get_config().items() if key not in OWN})
-
-    def call(layer: layers.Layer, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(layer, layers.Identity):
-            kwargs = {}  # they were said to the FakeQuant that it stands for
-        return layer(*args, **kwargs)
-
-    copied = keras.models.clone_model(network, clone_function=twin, call_function=call)
-    for ours, theirs in zip(network.layers, copied.layers, strict=True):
-        if isinstance(ours, CompressedLayer):
-            layer: Any = ours
-            bias = [layer.effective_bias() if ranges else layer.bias] if layer.use_bias else []
-            theirs.set_weights([ops.convert_to_numpy(each) for each in (layer.effective(), *bias)])
-        elif theirs.weights:
-            theirs.set_weights(ours.get_weights())
-    return copied

@@ -1,4 +1,4 @@
-"""Rewrite a trained network with layers that round or prune (see fer.nn.quantization), in one pass over its graph."""
+"""Rewrite a trained network with layers that round or prune (see fer.nn.quantization), and back, each in one pass."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import numpy as np
 from keras import layers, ops
 
 from fer.errors import ConfigError
-from fer.nn.quantization import COMPRESSED, PASSING, FakeQuant, IntegerResize
+from fer.nn.quantization import COMPRESSED, PASSING, CompressedLayer, FakeQuant, IntegerResize
 
 AVERAGING = (layers.AveragePooling1D, layers.AveragePooling2D)
 """TFLite rounds their results with the scale of what they were given; so it does with resized images."""
@@ -17,6 +17,9 @@ FUSED = ("relu", "relu6", "linear")
 
 FIXED = ("softmax", "sigmoid", "tanh")
 """Activations whose range TFLite knows."""
+
+OWN = ("rounds", "pruning")
+"""Settings of compressed layers that Keras's own do not know."""
 
 
 def compress(network: keras.Model, *, rounds: bool, pruning: dict[str, Any] | None) -> keras.Model:
@@ -31,6 +34,42 @@ def compress(network: keras.Model, *, rounds: bool, pruning: dict[str, Any] | No
         ConfigError: it holds a layer that cannot be copied.
     """
     return _Rewriter(rounds, pruning).rewrite(network)
+
+
+def plain(network: keras.Model, *, ranges: bool) -> keras.Model:
+    """Return a network of Keras's own layers that computes the same, with each kernel as pruned and rounded.
+
+    Args:
+        network: what `compress` gave, trained.
+        ranges: keep the FakeQuant layers, from which the converter takes the ranges of activations; else activations
+            are not rounded any more.
+    """
+
+    def twin(layer: layers.Layer) -> layers.Layer:
+        if isinstance(layer, FakeQuant):
+            config = {**layer.get_config(), "integers": False}
+            return FakeQuant.from_config(config) if ranges else layers.Identity(name=layer.name)
+        if isinstance(layer, IntegerResize):
+            return IntegerResize.from_config({**layer.get_config(), "integers": False})
+        kind = next((ours for ours, theirs in COMPRESSED.items() if type(layer) is theirs), None)
+        if kind is None:
+            return type(layer).from_config(layer.get_config())
+        return kind.from_config({key: each for key, each in layer.get_config().items() if key not in OWN})
+
+    def call(layer: layers.Layer, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(layer, layers.Identity):
+            kwargs = {}  # they were said to the FakeQuant that it stands for
+        return layer(*args, **kwargs)
+
+    copied = keras.models.clone_model(network, clone_function=twin, call_function=call)
+    for ours, theirs in zip(network.layers, copied.layers, strict=True):
+        if isinstance(ours, CompressedLayer):
+            layer: Any = ours
+            bias = [layer.effective_bias() if ranges else layer.bias] if layer.use_bias else []
+            theirs.set_weights([ops.convert_to_numpy(each) for each in (layer.effective(), *bias)])
+        elif theirs.weights:
+            theirs.set_weights(ours.get_weights())
+    return copied
 
 
 class _Rewriter:

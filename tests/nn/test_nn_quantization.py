@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from fer.nn.quantization import CompressedConv2D, CompressedDepthwiseConv2D, FakeQuant, is_rounded, plain
-from fer.nn.rewriting import compress
+from fer.nn.quantization import CompressedConv2D, CompressedDepthwiseConv2D, FakeQuant, is_rounded
+from fer.nn.rewriting import compress, plain
 
 
 def network() -> keras.Model:
