@@ -167,9 +167,13 @@ def _sums(rounder: FakeQuant, inputs: Any) -> _Sums | None:
     if isinstance(maker, CompressedLayer):
         unit = maker.unit()
         return None if unit is None else _Sums(unit, unit, away=False)
-    step = _step_before(maker) if isinstance(maker, layers.GlobalAveragePooling2D | layers.LeakyReLU) else None
-    if step is None:
+    summing = layers.GlobalAveragePooling2D | layers.LeakyReLU | layers.Rescaling
+    step = _step_before(maker) if isinstance(maker, summing) else None
+    if step is None or getattr(maker, "offset", None):
         return None
+    if isinstance(maker, layers.Rescaling):  # its scale is an integer too, 255
+        unit = step * _stored(ops.cast(maker.scale, WIDE) / 255)
+        return _Sums(unit, unit, away=True)
     if isinstance(maker, layers.LeakyReLU):
         unit = ops.where(inputs < 0, maker.negative_slope * step, step)
         return _Sums(unit, unit, away=True)

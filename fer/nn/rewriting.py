@@ -171,6 +171,8 @@ class _Rewriter:
     def _averaged(self, result: Any, given: Any) -> Any:
         """Round averages in the range of what they average, as TFLite does."""
         rounder = given._keras_history.operation
+        while isinstance(rounder, PASSING):
+            rounder = rounder.input._keras_history.operation
         return rounder(result, averages=True) if isinstance(rounder, FakeQuant) else self._opened(result)
 
     def _copied(self, operation: Any) -> Any:

@@ -66,3 +66,18 @@ def test_plain_keras_loads_it_and_predicts_the_same(trained, tmp_path):
     assert "fer>" not in text
     again = keras.models.load_model(tmp_path / "model.keras", compile=False)
     np.testing.assert_array_equal(again.predict(images, verbose=0), predicted)
+
+
+@pytest.mark.slow
+def test_trained_for_integers_it_gives_those_of_its_file(trained, tmp_path):
+    from fer.device.runner import Runner
+    from fer.nn.rewriting import compress
+
+    network, spec, images, _ = trained
+    rounded = compress(network, rounds=True, pruning=None)
+    rounded(images.astype(np.float32), training=True)
+    file = compose("export", "export=int8").export.write(rounded, tmp_path / "int8", images)
+    runner = Runner(file.read_bytes(), kernels="own")
+    given = np.stack([runner(image) for image in images])
+    softmax = 0.5 / 256 if spec.target == "classes" else 0  # the file alone rounds its results
+    np.testing.assert_allclose(given, rounded.predict(images, verbose=0).reshape(given.shape), atol=softmax + 1e-6)
