@@ -70,3 +70,10 @@ def test_two_devices_learn_as_one_does(tmp_path):
     for count in (1, 2):
         jax(tmp_path, *words, f"runtime.devices={count}", f"hydra.run.dir={count}")
     np.testing.assert_allclose(losses(tmp_path / "1"), losses(tmp_path / "2"), rtol=1e-4)
+
+
+def test_a_network_is_trained_for_integers(tmp_path):
+    words = (str(ROOT / "train.py"), *PLAIN)
+    jax(tmp_path, *words, *SMALL, "training.epochs=2", "hydra.run.dir=float")
+    jax(tmp_path, *words, "model=compressed", "model.run=float", "training.epochs=2", "hydra.run.dir=integers")
+    assert len(losses(tmp_path / "integers")) == 2

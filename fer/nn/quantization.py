@@ -98,7 +98,7 @@ class FakeQuant(layers.Layer):
             self.high.assign(keep * self.high + (1 - keep) * ops.cast(high, "float32"))
         if training or not self.integers:
             return fake_quant_with_min_max_vars(values, self.low, self._top(), num_bits=8)
-        passed = ops.clip(values, self.low, self._top())  # what gradients take
+        passed = ops.clip(values, ops.convert_to_tensor(self.low), self._top())  # what gradients take
         return ops.stop_gradient(self._as_integers(inputs, averages)) + (passed - ops.stop_gradient(passed))
 
     def step(self) -> Any:
