@@ -64,7 +64,7 @@ class FakeQuant(layers.Layer):
     """
 
     def __init__(self, wider: float = 0.0, integers: bool = True, **settings: Any) -> None:
-        super().__init__(autocast=False, **settings)
+        super().__init__(**{**settings, "autocast": False})  # which older runs have among their settings
         self.wider, self.integers = wider, integers
 
     def get_config(self) -> dict[str, Any]:
