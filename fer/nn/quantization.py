@@ -115,7 +115,8 @@ class FakeQuant(layers.Layer):
         elif sums is None:
             level = ops.floor(ops.cast(inputs, WIDE) / step + 0.5) + zero
         else:
-            level = ops.cast(ops.round(inputs / ops.cast(sums.unit, "float32")), WIDE) * (sums.unit / step)
+            whole = ops.round(ops.cast(inputs, "float32") / ops.cast(sums.unit, "float32"))
+            level = ops.cast(whole, WIDE) * (sums.unit / step)
             # rounded to fractions of a level first, as TFLite multiplies integers, and then, if there are any, again
             fractions = 2 ** ops.maximum(-1 - ops.floor(ops.log2(sums.size / step)), 0)
             half = 0.5 + ops.where(fractions > 1, 0.5 / fractions, 0)
@@ -237,7 +238,7 @@ class CompressedLayer:
         layer: Any = self
         outputs = self.product(inputs, self.effective(training))
         if layer.use_bias:
-            outputs = ops.add(outputs, layer.bias if training else self.effective_bias())
+            outputs = ops.add(outputs, ops.cast(layer.bias if training else self.effective_bias(), outputs.dtype))
         return layer.activation(outputs) if layer.activation is not None else outputs
 
     @abstractmethod
