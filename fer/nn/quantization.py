@@ -4,10 +4,10 @@ Krishnamoorthi 2018 (arXiv:1806.08342), Jacob et al. 2018 (arXiv:1712.05877): Ba
 these are rounded to 8 bits with a scale a channel, symmetric; activations within a moving average of their extremes.
 Rounding happens where TFLite rounds: after each operation that computes, and after the ReLU where one is fused to it.
 
-In training, gradients pass straight through. Else the values are those of TFLite's own kernels, bit for bit, for what
-the models here are made of (depthwise convolutions of a multiple of 8 channels; the last few of others round halves
-otherwise). That takes care: in a deep network one level amiss in a thousand grows from layer to layer until most values
-are, and then a class in fifty. Which of two levels TFLite takes was found by looking at the values of its tensors.
+In training, gradients pass straight through. Else values are rounded as TFLite's own kernels do on a PC (but for the
+last few channels of depthwise convolutions whose channels are no multiple of 8). That takes care: in a deep network one
+level amiss in a thousand grows from layer to layer until most values are, and then a class in fifty. Which of two levels
+TFLite takes was found by looking at the values of its tensors.
 """
 
 from abc import abstractmethod
@@ -162,9 +162,9 @@ class _Sums(NamedTuple):
 
 def _sums(rounder: FakeQuant, inputs: Any) -> _Sums | None:
     """Return how TFLite has the inputs of a FakeQuant; None where not as integers of one scale."""
-    maker = _maker(rounder)
+    maker = maker_of(rounder)
     while isinstance(maker, layers.ReLU | layers.Activation):
-        maker = _maker(maker)
+        maker = maker_of(maker)
     if isinstance(maker, CompressedLayer):
         unit = maker.unit()
         return None if unit is None else _Sums(unit, unit, away=False)
@@ -182,17 +182,17 @@ def _sums(rounder: FakeQuant, inputs: Any) -> _Sums | None:
     return _Sums(step / count, step / 2 ** int(np.log2(count)), away=True)
 
 
-def _maker(layer: Any) -> Any:
-    """Return what made a layer's first inputs; None outside a network."""
+def maker_of(layer: Any) -> Any:
+    """Return the operation that made a layer's first inputs; None outside a network."""
     return layer._inbound_nodes[0].input_tensors[0]._keras_history.operation if layer._inbound_nodes else None
 
 
 def _step_before(layer: Any) -> Any:
     """Return the distance of two of the levels that a layer is given; None where its inputs are not rounded."""
-    maker, scale = _maker(layer), 1.0
+    maker, scale = maker_of(layer), 1.0
     while isinstance(maker, (*PASSING, layers.Rescaling)):
         scale *= getattr(maker, "scale", 1.0)
-        maker = _maker(maker)
+        maker = maker_of(maker)
     return maker.step() * scale if isinstance(maker, FakeQuant) and not maker.observes else None
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from keras import layers, ops
 
 from fer.errors import ConfigError
-from fer.nn.quantization import COMPRESSED, PASSING, CompressedLayer, FakeQuant, IntegerResize
+from fer.nn.quantization import COMPRESSED, PASSING, CompressedLayer, FakeQuant, IntegerResize, maker_of
 
 AVERAGING = (layers.AveragePooling1D, layers.AveragePooling2D)
 """TFLite rounds their results with the scale of what they were given; so it does with resized images."""
@@ -172,7 +172,7 @@ class _Rewriter:
         """Round averages in the range of what they average, as TFLite does."""
         rounder = given._keras_history.operation
         while isinstance(rounder, PASSING):
-            rounder = rounder.input._keras_history.operation
+            rounder = maker_of(rounder)
         return rounder(result, averages=True) if isinstance(rounder, FakeQuant) else self._opened(result)
 
     def _copied(self, operation: Any) -> Any:
