@@ -5,9 +5,9 @@ these are rounded to 8 bits with a scale a channel, symmetric; activations withi
 Rounding happens where TFLite rounds: after each operation that computes, and after the ReLU where one is fused to it.
 
 In training, gradients pass straight through. Else values are rounded as TFLite's own kernels do on a PC (but for the
-last few channels of depthwise convolutions whose channels are no multiple of 8). That takes care: in a deep network one
-level amiss in a thousand grows from layer to layer until most values are, and then a class in fifty. Which of two levels
-TFLite takes was found by looking at the values of its tensors.
+last few channels of depthwise convolutions whose channels are no multiple of 8). That takes care: in a deep network a
+level amiss in a thousand grows from layer to layer until most values are, and then a class in fifty. Which of two
+levels TFLite takes was found by looking at the values of its tensors.
 """
 
 from abc import abstractmethod
